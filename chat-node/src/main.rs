@@ -1,0 +1,2 @@
+//! chat-node
+fn main() {}

@@ -1,0 +1,3 @@
+//! What clients and nodes say to each other.
+
+pub mod message;

@@ -1,0 +1,28 @@
+//! The VibeTalk API.
+//!
+//! - [`VibeTalkCluster`]: the custom resource `vibetalk.dev/v1alpha1` that users write (feature `resource`).
+//! - [`node`]: what the operator tells a chat node ([`NodeConfig`], [`TopologyPlan`]) and what a chat node
+//!   answers ([`NodeReport`]).
+//! - [`exchange`]: the names of the broker's exchanges, which both sides must agree on.
+//! - [`binding`]: where a chat node finds its credentials.
+//!
+//! The YAML beside the code (`vibetalkclusters.yaml`) is generated from these types and kept equal by a test.
+
+pub mod binding;
+pub mod exchange;
+pub mod node;
+
+mod duration;
+
+pub use duration::{Duration, InvalidDuration};
+pub use node::{NodeConfig, NodeReport, TopologyPlan};
+
+#[cfg(feature = "resource")]
+mod cluster;
+#[cfg(feature = "resource")]
+pub mod condition;
+#[cfg(feature = "resource")]
+pub mod yaml;
+
+#[cfg(feature = "resource")]
+pub use cluster::*;

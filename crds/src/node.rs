@@ -1,0 +1,125 @@
+//! What the operator and a chat node tell each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Duration;
+use crate::exchange::ClusterKey;
+
+/// Port on which a chat node serves users: web page, REST, WebSocket.
+pub const CHAT_PORT: u16 = 8080;
+/// Port on which a chat node serves its platform: `/healthz`, `/readyz`, `/metrics`, [`REPORT_PATH`].
+pub const ADMIN_PORT: u16 = 9090;
+/// Path of the [`NodeReport`] on the admin port.
+pub const REPORT_PATH: &str = "/v1/node";
+/// Where the operator mounts the [`NodeConfig`] in a pod, as YAML.
+pub const CONFIG_PATH: &str = "/etc/vibetalk/config.yaml";
+
+/// The settings of a chat node that are not secret, as the operator writes them into its `ConfigMap`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Prefix of this cluster's names in the broker.
+    pub cluster: ClusterKey,
+    /// The exchanges to use.
+    pub topology: TopologyPlan,
+    /// The store's database and layout.
+    pub store: StoreConfig,
+    /// What a user's token must say.
+    pub auth: AuthConfig,
+    /// The group that everyone is a member of.
+    pub official_group: OfficialGroupConfig,
+    /// How long clients are moved away before the node ends.
+    pub drain_window: Duration,
+}
+
+/// The broker's partitions at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TopologyPlan {
+    /// Grows by one with every change of `partitions`; first 1.
+    pub epoch: u32,
+    /// Number of exchanges that users are hashed over, 1..=256.
+    pub partitions: u16,
+}
+
+/// The store's database and layout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Name of the database.
+    pub database: String,
+    /// Length of a time bucket.
+    pub bucket: Duration,
+}
+
+/// What a user's token must say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Required `iss` claim; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Required `aud` claim; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+}
+
+/// Name and topic of the group that everyone is a member of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OfficialGroupConfig {
+    /// Shown name.
+    pub name: String,
+    /// Shown topic.
+    #[serde(default)]
+    pub topic: String,
+}
+
+/// What a chat node says of itself at [`REPORT_PATH`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReport {
+    /// Version of the chat node.
+    pub version: String,
+    /// Name of the pod or machine.
+    pub node: String,
+    /// The leased server id, 0..=1023; absent until the lease is held.
+    pub server_id: Option<u16>,
+    /// What the node is doing.
+    pub state: NodeState,
+    /// Open client connections.
+    pub connections: u32,
+    /// Epochs whose exchanges the node's queue is bound to.
+    pub epochs: Vec<u32>,
+    /// Whether the store answered last time.
+    pub store: Dependency,
+    /// Whether the broker answered last time.
+    pub broker: Dependency,
+    /// This machine's clock minus the store's, in ms.
+    pub clock_skew_ms: i64,
+}
+
+/// What a chat node is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeState {
+    /// Not yet able to serve.
+    Starting,
+    /// Serving.
+    Ready,
+    /// Moving its clients away before it ends.
+    Draining,
+}
+
+/// Whether something that a chat node needs answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Dependency {
+    /// It answers.
+    Reachable,
+    /// It does not.
+    Unreachable {
+        /// The error, without credentials.
+        reason: String,
+    },
+}
