@@ -244,7 +244,7 @@ pub struct IngressExposure {
         length(min = 1, max = 253),
         regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
-    pub host: String,
+    pub host: Option<String>,
 
     /// Serve TLS with this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
