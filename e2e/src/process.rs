@@ -7,7 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
 
 /// How many lines of a log an error shows.
 const TAIL_LINES: usize = 15;
@@ -18,6 +19,7 @@ pub struct Run {
     command: Command,
     shown: String,
     deadline: Duration,
+    input: Option<String>,
 }
 
 impl Run {
@@ -29,6 +31,7 @@ impl Run {
             command,
             shown: program.as_ref().to_string_lossy().into_owned(),
             deadline: Duration::from_secs(600),
+            input: None,
         }
     }
 
@@ -60,12 +63,20 @@ impl Run {
         self
     }
 
+    /// Gives it this text to read, such as a manifest for `kubectl apply -f -`.
+    pub fn input(mut self, text: impl Into<String>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(text.into());
+        self
+    }
+
     /// Runs it with all output appended to `log`. The error names the program and shows the log's last lines.
     pub async fn logged(mut self, log: &Path) -> Result<()> {
         let out = append(log)?;
         self.command.stdout(out.try_clone()?).stderr(out);
-        let mut child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
-        let status = match tokio::time::timeout(self.deadline, child.wait()).await {
+        let mut child = self.spawn()?;
+        let ended = async { tokio::join!(write(child.stdin.take(), self.input.take()), child.wait()).1 };
+        let status = match tokio::time::timeout(self.deadline, ended).await {
             Ok(status) => status?,
             Err(_) => {
                 bail!("`{}` did not end in {:?}; {}", self.shown, self.deadline, tail(log))
@@ -80,8 +91,11 @@ impl Run {
     /// Runs it and returns what it printed. The error names the program and shows what it said on standard error.
     pub async fn output(mut self) -> Result<String> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = match tokio::time::timeout(self.deadline, self.command.output()).await {
-            Ok(output) => output.with_context(|| format!("cannot start `{}`", self.shown))?,
+        let mut child = self.spawn()?;
+        let (stdin, input) = (child.stdin.take(), self.input.take());
+        let ended = async { tokio::join!(write(stdin, input), child.wait_with_output()).1 };
+        let output = match tokio::time::timeout(self.deadline, ended).await {
+            Ok(output) => output?,
             Err(_) => bail!("`{}` did not end in {:?}", self.shown, self.deadline),
         };
         if !output.status.success() {
@@ -89,6 +103,17 @@ impl Run {
             bail!("`{}` failed ({}): {}", self.shown, output.status, said.trim());
         }
         String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no text", self.shown))
+    }
+
+    fn spawn(&mut self) -> Result<Child> {
+        self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))
+    }
+}
+
+/// What the program says of input that it did not want is in its own output and status.
+async fn write(stdin: Option<ChildStdin>, input: Option<String>) {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        let _ = stdin.write_all(input.as_bytes()).await;
     }
 }
 
@@ -120,4 +145,29 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .chain(system)
         .map(|directory| directory.join(program))
         .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_reads_the_input_that_it_is_given() {
+        assert_eq!(Run::new("cat").input("a manifest").output().await.unwrap(), "a manifest");
+    }
+
+    #[tokio::test]
+    async fn a_failure_shows_the_last_lines_of_the_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("part.log");
+        let error = Run::new("sh").args(["-c", "echo the reason; exit 3"]).logged(&log).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("part.log") && text.contains("the reason"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_in_time_is_ended() {
+        let run = Run::new("sleep").args(["60"]).deadline(Duration::from_millis(20));
+        assert!(run.output().await.unwrap_err().to_string().contains("did not end"));
+    }
 }

@@ -1,0 +1,134 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::network::MOST_NODES;
+
+/// A real Kubernetes on this machine, VibeTalk on it, and the tests of both.
+#[derive(Debug, Parser)]
+#[command(name = "cargo e2e", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring everything up: programs, images, the cluster, VibeTalk. Again: change only what changed.
+    Up(Up),
+    /// End everything and put the machine back as it was.
+    Down(Down),
+    /// Show the parts, their processes and the nodes.
+    Status,
+    /// Run kubectl on the local cluster.
+    Kubectl {
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Print the log of a part; without a part, list the parts that have one.
+    Logs {
+        /// The part, such as kube-apiserver or n1-kubelet.
+        part: Option<String>,
+    },
+    /// Run the tests, and bring the cluster up for those that need it.
+    Test(Test),
+}
+
+/// What `up` is asked for.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// How many nodes to run; if not given, those that run, or three.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_NODES)))]
+    pub nodes: Option<u8>,
+    /// The cluster to use instead of the local one.
+    #[command(flatten)]
+    pub existing: Option<Existing>,
+}
+
+/// A cluster that is there already, and the services that VibeTalk needs beside it.
+#[derive(Args, Clone, Debug)]
+#[group(id = "existing", requires_all = ["kubeconfig", "operator_image", "chat_node_image", "rabbitmq", "rabbitmq_management", "mongodb"])]
+pub struct Existing {
+    /// Use the cluster of this kubeconfig instead of a local one.
+    #[arg(long, value_name = "FILE", required = false, conflicts_with = "nodes")]
+    pub kubeconfig: PathBuf,
+    /// The operator's image, as that cluster pulls it.
+    #[arg(long, value_name = "IMAGE", required = false)]
+    pub operator_image: String,
+    /// The chat node's image, as that cluster pulls it.
+    #[arg(long, value_name = "IMAGE", required = false)]
+    pub chat_node_image: String,
+    /// RabbitMQ as the pods reach it: amqp://user:password@host:5672/%2f
+    #[arg(long, value_name = "URI", env = "VT_E2E_RABBITMQ", hide_env_values = true, required = false)]
+    pub rabbitmq: String,
+    /// RabbitMQ's management API as the operator reaches it: http://user:password@host:15672
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "VT_E2E_RABBITMQ_MANAGEMENT",
+        hide_env_values = true,
+        required = false
+    )]
+    pub rabbitmq_management: String,
+    /// MongoDB as the pods reach it: mongodb://user:password@host:27017/
+    #[arg(long, value_name = "URI", env = "VT_E2E_MONGODB", hide_env_values = true, required = false)]
+    pub mongodb: String,
+}
+
+/// What `down` is asked for.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Compare the machine with how it was before `up`, and fail if anything differs.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// What `test` is asked for.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Only the tests whose name contains this.
+    pub filter: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn up_takes_one_to_three_nodes() {
+        assert!(parse("e2e up --nodes 3").is_ok());
+        assert!(parse("e2e up --nodes 0").is_err());
+        assert!(parse("e2e up --nodes 4").is_err());
+    }
+
+    #[test]
+    fn up_alone_means_the_local_cluster() {
+        let Command::Up(up) = parse("e2e up").unwrap().command else { panic!("not up") };
+        assert!(up.existing.is_none() && up.nodes.is_none());
+    }
+
+    #[test]
+    fn another_cluster_needs_images_and_services_of_its_own() {
+        let error = parse("e2e up --kubeconfig k").unwrap_err().to_string();
+        assert!(error.contains("--rabbitmq") && error.contains("--mongodb"), "{error}");
+        let all = "e2e up --kubeconfig k --operator-image o --chat-node-image c --rabbitmq r \
+                   --rabbitmq-management m --mongodb d";
+        let Command::Up(up) = parse(all).unwrap().command else { panic!("not up") };
+        assert_eq!(up.existing.unwrap().mongodb, "d");
+    }
+
+    #[test]
+    fn kubectl_gets_its_own_options() {
+        let Command::Kubectl { args } = parse("e2e kubectl get pods -A").unwrap().command else { panic!() };
+        assert_eq!(args, ["get", "pods", "-A"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! One node: its own network, mounts, processes, names and control groups on this machine, and in them containerd,
+//! the kubelet and the service proxy.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::Instant;
+
+use crate::archive::{Archive, Placement};
+use crate::binaries::Binaries;
+use crate::cgroup;
+use crate::daemon::{Daemon, Found};
+use crate::network;
+use crate::node_files;
+use crate::paths::Paths;
+use crate::process::{Run, tail};
+
+/// The program that is process 1 of the node.
+const INIT: &str = include_str!("../templates/node-init.sh");
+const BOOT_DEADLINE: Duration = Duration::from_secs(30);
+const IMPORT_DEADLINE: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(50);
+
+/// A node, running or not.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// 1, 2 or 3.
+    pub number: u8,
+    paths: Paths,
+    binaries: Binaries,
+}
+
+impl Node {
+    /// The node of this number.
+    pub fn new(paths: &Paths, binaries: &Binaries, number: u8) -> Self {
+        Self { number, paths: paths.clone(), binaries: binaries.clone() }
+    }
+
+    /// Its name in the cluster: `n1`.
+    pub fn name(&self) -> String {
+        format!("n{}", self.number)
+    }
+
+    /// Whether it is the one that holds what the product depends on: broker, store, ingress, name server.
+    pub fn holds_services(&self) -> bool {
+        self.number == 1
+    }
+
+    /// Starts it with its images, if it does not run as wanted: after this its kubelet is at work. `pause` is the
+    /// image of the sandbox that holds a pod's namespaces.
+    pub async fn start(&self, pause: &Archive, archives: &[Archive]) -> Result<()> {
+        self.boot(&pause.reference).await?;
+        self.import_all(archives).await?;
+        self.admit()
+    }
+
+    /// Starts its namespaces and containerd, without kubelet and service proxy: images can be imported after this.
+    pub async fn boot(&self, pause: &str) -> Result<Found> {
+        let daemon = self.daemon(pause)?;
+        if daemon.runs_as_wanted() {
+            return Ok(Found::Running);
+        }
+        self.kill().await?;
+        node_files::write(&self.paths, self.number, pause)?;
+        daemon.ensure(&self.paths).await?;
+        let init = self.wait_for_init().await?;
+        network::connect(self.number, init).await?;
+        self.wait_for_containerd().await?;
+        Ok(Found::Started)
+    }
+
+    /// Imports an image, unless the node has it.
+    pub async fn import(&self, archive: &Archive) -> Result<()> {
+        self.import_all(std::slice::from_ref(archive)).await
+    }
+
+    /// Imports those images that are placed here and that the node does not have.
+    pub async fn import_all(&self, archives: &[Archive]) -> Result<()> {
+        let present = self.exec(["ctr", "-n", "k8s.io", "images", "ls", "-q"])?.output().await?;
+        let here = |archive: &&Archive| self.holds_services() || archive.placement == Placement::EveryNode;
+        let absent = |archive: &&Archive| !present.lines().any(|line| line == archive.reference);
+        for archive in archives.iter().filter(here).filter(absent) {
+            let file = archive.path.to_string_lossy();
+            self.exec(["ctr", "-n", "k8s.io", "images", "import", &file])?
+                .deadline(IMPORT_DEADLINE)
+                .logged(&self.paths.log(&format!("{}-import", self.name())))
+                .await
+                .with_context(|| format!("{} cannot import {}", self.name(), archive.reference))?;
+        }
+        Ok(())
+    }
+
+    /// Lets kubelet and service proxy start, once the images are there.
+    pub fn admit(&self) -> Result<()> {
+        let gate = self.directory().join("admitted");
+        fs::write(&gate, "").with_context(|| format!("cannot write {}", gate.display()))
+    }
+
+    /// A program inside the node, not started yet.
+    pub fn exec<S: AsRef<std::ffi::OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Result<Run> {
+        let init = self.init().with_context(|| format!("{} does not run", self.name()))?;
+        let enter =
+            ["--target", &init.to_string(), "--mount", "--net", "--uts", "--ipc", "--pid", "--cgroup", "--"];
+        Ok(Run::new("nsenter").args(enter).args(command))
+    }
+
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        self.init().is_some()
+    }
+
+    /// All processes of the node, its pods' included.
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        Ok(cgroup::processes(&cgroup::hierarchies()?, &self.name()))
+    }
+
+    /// Ends it at once with all its pods, as a loss of power does. [`Node::start`] brings it back.
+    pub async fn kill(&self) -> Result<()> {
+        cgroup::end(&cgroup::hierarchies()?, &self.name()).await?;
+        network::disconnect(self.number).await?;
+        match fs::remove_dir_all(self.directory()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.directory().display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn daemon(&self, pause: &str) -> Result<Daemon> {
+        const NAMESPACES: [&str; 10] = [
+            "unshare",
+            "--mount",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--cgroup",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--",
+        ];
+        let script = ["bash", "-c", INIT, "node-init"];
+        Ok(Daemon {
+            part: self.name(),
+            command: NAMESPACES.iter().chain(&script).map(|word| (*word).to_owned()).collect(),
+            environment: self.environment(),
+            configuration: node_files::all(&self.paths, self.number, pause)?,
+            groups: cgroup::hierarchies()?,
+        })
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        use crate::tool::Tool;
+        let shown = |path: PathBuf| path.to_string_lossy().into_owned();
+        let labels = if self.holds_services() { "vibetalk.dev/services=true" } else { "" };
+        let hierarchies = cgroup::hierarchies().unwrap_or_default();
+        let hierarchy = |one: &cgroup::Hierarchy| format!("{}={}", one.mount.display(), one.option);
+        vec![
+            ("NODE", self.name()),
+            ("NODE_ADDRESS", network::node_address(self.number).to_string()),
+            ("NODE_LABELS", labels.into()),
+            ("NODE_DIRECTORY", shown(self.directory())),
+            ("LOGS", shown(self.paths.logs())),
+            ("KUBELET", shown(self.binaries.path(Tool::Kubelet))),
+            ("KUBE_PROXY", shown(self.binaries.path(Tool::KubeProxy))),
+            ("HIERARCHIES", hierarchies.iter().map(hierarchy).collect::<Vec<_>>().join("\n")),
+        ]
+    }
+
+    /// Process 1 of the node as this machine numbers it.
+    fn init(&self) -> Option<i32> {
+        let is_init = |pid: &i32| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            inner_pids(&status).is_some_and(|inner| inner == ["1"])
+        };
+        self.processes().ok()?.into_iter().find(is_init)
+    }
+
+    async fn wait_for_init(&self) -> Result<i32> {
+        let deadline = Instant::now() + BOOT_DEADLINE;
+        loop {
+            if let Some(init) = self.init() {
+                return Ok(init);
+            }
+            self.check(deadline).await?;
+        }
+    }
+
+    async fn wait_for_containerd(&self) -> Result<()> {
+        let deadline = Instant::now() + BOOT_DEADLINE;
+        while self.exec(["ctr", "--connect-timeout", "1s", "version"])?.output().await.is_err() {
+            self.check(deadline).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self, deadline: Instant) -> Result<()> {
+        let name = self.name();
+        if self.processes()?.is_empty() || Instant::now() > deadline {
+            let logs = [self.paths.log(&name), self.paths.log(&format!("{name}-containerd"))];
+            bail!("node {name} does not boot; {}", logs.map(|log| tail(&log)).join("\n"));
+        }
+        tokio::time::sleep(POLL).await;
+        Ok(())
+    }
+
+    fn directory(&self) -> PathBuf {
+        directory(&self.paths, self.number)
+    }
+}
+
+/// Where a node keeps what is its own.
+pub fn directory(paths: &Paths, node: u8) -> PathBuf {
+    paths.state.join(format!("n{node}"))
+}
+
+/// The process's numbers in the process namespaces below this machine's.
+fn inner_pids(status: &str) -> Option<Vec<&str>> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    Some(line.split_whitespace().skip(1).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_init_of_a_node_is_told_from_its_parent_and_from_the_init_of_a_pod() {
+        assert_eq!(inner_pids("Name:\tunshare\nNSpid:\t70\n"), Some(vec![]));
+        assert_eq!(inner_pids("Name:\tbash\nNSpid:\t71\t1\n"), Some(vec!["1"]));
+        assert_eq!(inner_pids("Name:\tpause\nNSpid:\t95\t24\t1\n"), Some(vec!["24", "1"]));
+    }
+}
