@@ -6,8 +6,14 @@ use async_trait::async_trait;
 use crate::ids::{ChannelId, MessageId, Position, ServerId, UserId};
 use crate::protocol::message::{Entry, Message, User};
 
+pub mod bucket;
+pub mod embedded;
+#[cfg(test)]
+pub(crate) mod faulty;
+pub mod layout;
+
 /// Why the store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It does not answer, or not in time. A write may have happened: repeat it with the same key.
     #[error("the store does not answer: {0}")]
@@ -19,6 +25,22 @@ pub enum StoreError {
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
 }
+
+impl StoreError {
+    fn no_channel(channel: ChannelId) -> Self {
+        Self::Refused(format!("there is no channel {channel}"))
+    }
+
+    fn none_free() -> Self {
+        let count = ServerId::COUNT;
+        Self::Refused(format!(
+            "all {count} server ids are leased; stop some nodes, or wait for their leases to end"
+        ))
+    }
+}
+
+/// The most channels that [`Store::direct_channels`] returns.
+pub const DIRECT_CHANNELS_LIMIT: usize = 100;
 
 /// A channel as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +81,8 @@ pub enum Inserted {
     New,
     /// Its position already holds another entry (someone sealed it).
     PositionTaken,
+    /// Its id already belongs to another message; its position is still open.
+    IdTaken,
     /// Its author already has a message with its nonce in the channel: this one.
     Known(Message),
 }
@@ -84,13 +108,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The store's clock, in ms since the Unix epoch.
     async fn now_ms(&self) -> Result<u64, StoreError>;
 
-    /// Leases a free or expired server id to `holder` for `ttl_ms` by the store's clock.
+    /// Leases a free or expired server id to `holder` for `ttl_ms` by the store's clock: the lowest one whose
+    /// used ids all lie before that clock, so that the holder can issue at once. `holder` is for people to read.
     async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError>;
 
-    /// Prolongs a lease, and writes down that ids up to `use_until_ms` may be used. `false`: it is lost.
+    /// Prolongs a lease, and writes down that ids up to `use_until_ms` may be used (that time never falls).
+    /// `false`: it is lost. A lease that expired and that nobody took is prolonged.
     async fn lease_renew(&self, lease: &Lease, ttl_ms: u64, use_until_ms: u64) -> Result<bool, StoreError>;
 
-    /// Gives a lease back; ids up to `used_until_ms` were used.
+    /// Gives a lease back; ids up to `used_until_ms` were used. Nothing happens if it is lost.
     async fn lease_release(&self, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError>;
 
     /// Writes down a user's name, and makes the user on first sight.
@@ -112,7 +138,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// `time = max(now_ms, time + 1) + count - 1`. Who reserves must fill.
     async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError>;
 
-    /// Stores entries of one channel at their reserved positions; the outcomes are in the order of the entries.
+    /// Stores entries (at most 500) of one channel at their reserved positions; the outcomes are in the order of
+    /// the entries. An entry that is stored already, id and all, counts as new: so the call can be repeated.
     /// Unique are `(channel, position)`, a message's id and `(channel, author, nonce)`.
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError>;
 

@@ -1,0 +1,4 @@
+//! Channels: each is a log of entries.
+
+pub mod history;
+pub mod log;

@@ -1,0 +1,210 @@
+//! The store inside the process: one file, or memory. The default of a node that runs alone.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redb::backends::InMemoryBackend;
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
+use tokio::sync::Semaphore;
+
+use super::bucket::BucketLength;
+use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
+use crate::clock::Clock;
+use crate::ids::{ChannelId, MessageId, Position, UserId};
+use crate::protocol::message::{Entry, Message, User};
+use writer::{Durability, Writer};
+
+mod channels;
+mod entries;
+mod fault;
+mod layout;
+mod leases;
+mod tables;
+mod users;
+mod writer;
+
+/// Name of the database in the data directory.
+const FILE: &str = "chat-node.redb";
+const CALLS_AT_ONCE: usize = 256;
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A [`Store`] in one file or in memory, for one node.
+pub struct Embedded {
+    writer: Arc<Writer>,
+    bucket: BucketLength,
+    clock: Arc<dyn Clock>,
+    turns: Arc<Semaphore>,
+}
+
+impl Embedded {
+    /// Opens the database in `directory`, and makes both where they are absent. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if another process uses it, or it cannot be written.
+    pub fn open(directory: &Path, bucket: BucketLength, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let unusable = |reason: &dyn fmt::Display| {
+            StoreError::Refused(format!(
+                "the data directory {} cannot be used: {reason}",
+                directory.display()
+            ))
+        };
+        std::fs::create_dir_all(directory).map_err(|error| unusable(&error))?;
+        let opened = Database::create(directory.join(FILE));
+        let database = opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => {
+                unusable(&"another chat node runs on it; stop that one, or give --data another directory")
+            }
+            error => unusable(&error),
+        })?;
+        Ok(Self::with(database, bucket, clock))
+    }
+
+    /// An empty store that ends with the process.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no memory for it.
+    pub fn in_memory(bucket: BucketLength, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new())?;
+        Ok(Self::with(database, bucket, clock))
+    }
+
+    fn with(database: Database, bucket: BucketLength, clock: Arc<dyn Clock>) -> Self {
+        let turns = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        Self { writer: Arc::new(Writer::new(database)), bucket, clock, turns }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writer = self.writer.clone();
+        self.blocking(move || work(&writer.database().begin_read()?)).await
+    }
+
+    /// Writes what must be on disk before the answer.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writer = self.writer.clone();
+        self.blocking(move || writer.write(Durability::Immediate, work)).await
+    }
+
+    /// Runs `work` where it may block, with a bound on how many do.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = tokio::time::timeout(DEADLINE, self.turns.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(StoreError::Unavailable("too many calls wait for the disk".to_owned()));
+        };
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Unavailable(format!("the call broke off: {error}"))))
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn prepare(&self, official_name: &str) -> Result<(), StoreError> {
+        let (bucket, name) = (self.bucket, official_name.to_owned());
+        self.write(move |tx| layout::prepare(tx, bucket, &name)).await
+    }
+
+    async fn now_ms(&self) -> Result<u64, StoreError> {
+        Ok(self.clock.wall_ms())
+    }
+
+    async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
+        let (holder, now_ms) = (holder.to_owned(), self.clock.wall_ms());
+        self.write(move |tx| leases::acquire(tx, &holder, now_ms, ttl_ms)).await
+    }
+
+    async fn lease_renew(&self, lease: &Lease, ttl_ms: u64, use_until_ms: u64) -> Result<bool, StoreError> {
+        let (lease, expires_ms) = (*lease, self.clock.wall_ms().saturating_add(ttl_ms));
+        self.write(move |tx| leases::renew(tx, &lease, expires_ms, use_until_ms)).await
+    }
+
+    async fn lease_release(&self, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError> {
+        let lease = *lease;
+        self.write(move |tx| leases::release(tx, &lease, used_until_ms)).await
+    }
+
+    async fn put_user(&self, user: &User) -> Result<(), StoreError> {
+        let user = user.clone();
+        self.write(move |tx| users::put(tx, &user)).await
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let id = id.clone();
+        self.read(move |tx| users::get(tx, &id)).await
+    }
+
+    async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+        self.read(move |tx| channels::get(tx, id)).await
+    }
+
+    async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
+        let user = user.clone();
+        self.read(move |tx| channels::of_user(tx, &user)).await
+    }
+
+    async fn open_direct(&self, id: ChannelId, users: &[UserId; 2]) -> Result<Channel, StoreError> {
+        let users = users.clone();
+        self.write(move |tx| channels::open_direct(tx, id, &users)).await
+    }
+
+    async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
+        let writer = self.writer.clone();
+        let work = move |tx: &WriteTransaction| channels::reserve(tx, channel, count, now_ms);
+        // Need not be on disk: the insert that follows takes it along, and without one nobody has seen it.
+        self.blocking(move || writer.write(Durability::None, work)).await
+    }
+
+    async fn insert(&self, new: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
+        let (new, bucket) = (new.to_vec(), self.bucket);
+        self.write(move |tx| entries::insert(tx, &new, bucket)).await
+    }
+
+    async fn find_nonce(
+        &self,
+        channel: ChannelId,
+        author: &UserId,
+        nonce: &str,
+    ) -> Result<Option<Message>, StoreError> {
+        let (author, nonce) = (author.clone(), nonce.to_owned());
+        self.read(move |tx| entries::find_nonce(tx, channel, &author, &nonce)).await
+    }
+
+    async fn entries_after(
+        &self,
+        channel: ChannelId,
+        after: Position,
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |tx| entries::after(tx, channel, after, limit)).await
+    }
+
+    async fn history(
+        &self,
+        channel: ChannelId,
+        before: Option<MessageId>,
+        limit: u16,
+    ) -> Result<Vec<Message>, StoreError> {
+        let page = entries::Page { before, limit, bucket: self.bucket };
+        self.read(move |tx| entries::history(tx, channel, &page)).await
+    }
+}

@@ -1,0 +1,38 @@
+//! The layout's version and the length of a bucket.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::channels;
+use super::tables::{
+    CHANNELS, ENTRIES, HEADS, LAYOUT, LEASES, MEMBERSHIPS, MESSAGES, NONCES, PAIRS, TIMELINE, USERS,
+};
+use crate::store::StoreError;
+use crate::store::bucket::BucketLength;
+use crate::store::layout::{Layout, VERSION};
+
+pub(super) fn prepare(tx: &WriteTransaction, bucket: BucketLength, official: &str) -> Result<(), StoreError> {
+    check_layout(tx, bucket)?;
+    // Opened once, so that readers find them.
+    tx.open_table(USERS)?;
+    tx.open_table(LEASES)?;
+    tx.open_table(CHANNELS)?;
+    tx.open_table(HEADS)?;
+    tx.open_table(PAIRS)?;
+    tx.open_table(MEMBERSHIPS)?;
+    tx.open_table(ENTRIES)?;
+    tx.open_table(MESSAGES)?;
+    tx.open_table(TIMELINE)?;
+    tx.open_table(NONCES)?;
+    channels::put_official(tx, official)
+}
+
+fn check_layout(tx: &WriteTransaction, bucket: BucketLength) -> Result<(), StoreError> {
+    let mut table = tx.open_table(LAYOUT)?;
+    let number = |name| Ok::<_, StoreError>(table.get(name)?.map(|value| value.value()));
+    if let (Some(version), Some(bucket_ms)) = (number("version")?, number("bucket_ms")?) {
+        return Layout { version, bucket_ms }.check(bucket);
+    }
+    table.insert("version", VERSION)?;
+    table.insert("bucket_ms", bucket.as_millis())?;
+    Ok(())
+}
