@@ -2,17 +2,26 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use futures::future::try_join_all;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::binaries::Binaries;
 use crate::network::MOST_NODES;
 use crate::node::Node;
 use crate::paths::Paths;
-use crate::process::Run;
+use crate::process::{Run, tail};
+use crate::progress::Progress;
 use crate::tool::Tool;
+
+const READY_DEADLINE: Duration = Duration::from_secs(120);
+const READY_POLL: Duration = Duration::from_millis(200);
 
 /// How to talk to a cluster, this machine's or another.
 #[derive(Clone, Debug)]
@@ -21,22 +30,24 @@ pub struct Access {
     pub kubeconfig: PathBuf,
     kubectl: PathBuf,
     helm: PathBuf,
+    cache: PathBuf,
 }
 
 impl Access {
     /// Talks to the cluster of this kubeconfig.
-    pub fn new(kubeconfig: PathBuf, binaries: &Binaries) -> Self {
-        Self { kubeconfig, kubectl: binaries.path(Tool::Kubectl), helm: binaries.path(Tool::Helm) }
+    pub fn new(kubeconfig: PathBuf, paths: &Paths, binaries: &Binaries) -> Self {
+        let (kubectl, helm) = (binaries.path(Tool::Kubectl), binaries.path(Tool::Helm));
+        Self { kubeconfig, kubectl, helm, cache: paths.kubectl_cache() }
     }
 
     /// `kubectl` with these arguments, not started yet.
     pub fn kubectl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
-        Run::new(&self.kubectl).env("KUBECONFIG", &self.kubeconfig).args(args)
+        self.run(&self.kubectl).args(args)
     }
 
     /// `helm` with these arguments, not started yet.
     pub fn helm<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
-        Run::new(&self.helm).env("KUBECONFIG", &self.kubeconfig).args(args)
+        self.run(&self.helm).args(args)
     }
 
     /// A client of its API server.
@@ -45,6 +56,10 @@ impl Access {
             .with_context(|| format!("cannot read {}", self.kubeconfig.display()))?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
         Ok(kube::Client::try_from(config)?)
+    }
+
+    fn run(&self, program: &Path) -> Run {
+        Run::new(program).env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", &self.cache)
     }
 }
 
@@ -67,7 +82,7 @@ impl Local {
         Self {
             paths: paths.clone(),
             binaries: binaries.clone(),
-            access: Access::new(paths.kubeconfig(), binaries),
+            access: Access::new(paths.kubeconfig(), paths, binaries),
             nodes: (1..=nodes).map(|number| Node::new(paths, binaries, number)).collect(),
         }
     }
@@ -84,34 +99,114 @@ impl Local {
         self.access.kubectl(args)
     }
 
-    /// Writes down which images the nodes hold, for a node that starts anew later.
-    pub fn remember_archives(&self, archives: &[Archive]) -> Result<()> {
-        let file = self.archives_file();
-        fs::write(&file, serde_json::to_vec(archives)?)
-            .with_context(|| format!("cannot write {}", file.display()))
-    }
-
-    /// The images that the nodes hold.
+    /// The images that the nodes were last given.
     pub fn archives(&self) -> Result<Vec<Archive>> {
         let file = self.archives_file();
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// Imports the images into all nodes at once; each takes only those placed on it that it does not have.
-    pub async fn import(&self, archives: &[Archive]) -> Result<()> {
-        self.remember_archives(archives)?;
-        futures::future::try_join_all(self.nodes.iter().map(|node| node.import_all(archives))).await.map(drop)
+    /// Starts the nodes that do not run as wanted, and gives every node its images. Both only if needed.
+    pub async fn ensure_nodes(&self, progress: &Progress, archives: &[Archive]) -> Result<()> {
+        let file = self.archives_file();
+        fs::write(&file, serde_json::to_vec(archives)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let pause = pause(archives)?;
+        let mut stopped = Vec::new();
+        for node in &self.nodes {
+            if !node.is_booted(pause)? {
+                stopped.push(node);
+            }
+        }
+        if !stopped.is_empty() {
+            let boot = try_join_all(stopped.iter().map(|node| node.boot(pause)));
+            progress.step(&format!("boot {}", names(stopped.iter().copied())), boot).await?;
+        }
+        self.import(progress, archives).await?;
+        self.nodes.iter().try_for_each(Node::admit)
+    }
+
+    /// Imports images into all nodes at once, each image where it is placed and absent.
+    pub async fn import(&self, progress: &Progress, archives: &[Archive]) -> Result<()> {
+        let absent = try_join_all(self.nodes.iter().map(|node| node.absent(archives))).await?;
+        let count: usize = absent.iter().map(Vec::len).sum();
+        if count == 0 {
+            return Ok(());
+        }
+        let into_node = async |(node, absent): (&Node, Vec<&Archive>)| {
+            for archive in absent {
+                node.import(archive).await?;
+            }
+            Ok(())
+        };
+        let imports = try_join_all(self.nodes.iter().zip(absent).map(into_node));
+        progress
+            .step(&format!("import images ({count} into {})", names(&self.nodes)), imports)
+            .await
+            .map(drop)
     }
 
     /// Starts a node that was killed, with the images that the others hold.
     pub async fn revive(&self, node: &Node) -> Result<()> {
         let archives = self.archives()?;
-        let pause = archives.iter().find(|archive| archive.reference.starts_with("localhost/pause:"));
-        node.start(pause.context("no image of the sandbox (localhost/pause) was imported")?, &archives).await
+        node.start(pause(&archives)?, &archives).await
+    }
+
+    /// Waits until all nodes are ready, as their kubelets report.
+    pub async fn until_ready(&self, progress: &Progress) -> Result<()> {
+        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.access.client().await?);
+        if self.are_ready(&nodes).await {
+            return Ok(());
+        }
+        let wait = async {
+            let deadline = Instant::now() + READY_DEADLINE;
+            while !self.are_ready(&nodes).await {
+                if Instant::now() > deadline {
+                    let logs =
+                        self.nodes.iter().map(|node| self.paths.log(&format!("{}-kubelet", node.name())));
+                    let tails: Vec<String> = logs.map(|log| tail(&log)).collect();
+                    bail!("the nodes are not ready after {READY_DEADLINE:?}; {}", tails.join("\n"));
+                }
+                tokio::time::sleep(READY_POLL).await;
+            }
+            Ok(())
+        };
+        progress.step(&format!("wait until {} are ready", names(&self.nodes)), wait).await
+    }
+
+    /// Ends a node for good.
+    pub async fn remove(&self, node: &Node) -> Result<()> {
+        node.kill().await?;
+        self.kubectl(["delete", "node", &node.name(), "--ignore-not-found"]).output().await.map(drop)
+    }
+
+    async fn are_ready(&self, nodes: &Api<k8s_openapi::api::core::v1::Node>) -> bool {
+        let Ok(list) = nodes.list(&ListParams::default()).await else { return false };
+        self.nodes.iter().all(|node| {
+            let seen = list.items.iter().find(|seen| seen.name_any() == node.name());
+            // What a kubelet said before the node started anew does not count.
+            seen.and_then(ready_since).zip(node.admitted()).is_some_and(|(said, admitted)| said >= admitted)
+        })
     }
 
     fn archives_file(&self) -> PathBuf {
         self.paths.state.join("images.json")
     }
+}
+
+/// When the node's kubelet last said that it is ready, in seconds since 1970.
+fn ready_since(node: &k8s_openapi::api::core::v1::Node) -> Option<i64> {
+    let conditions = node.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|one| one.type_ == "Ready" && one.status == "True")?;
+    Some(ready.last_heartbeat_time.as_ref()?.0.as_second())
+}
+
+/// The image of the sandbox that holds a pod's namespaces.
+fn pause(archives: &[Archive]) -> Result<&Archive> {
+    let pause = archives.iter().find(|archive| archive.reference.starts_with("localhost/pause:"));
+    pause.context("there is no image of the pods' sandbox (localhost/pause)")
+}
+
+fn names<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> String {
+    nodes.into_iter().map(Node::name).collect::<Vec<_>>().join(", ")
 }

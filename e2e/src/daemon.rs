@@ -33,24 +33,14 @@ pub struct Daemon {
     pub groups: Vec<Hierarchy>,
 }
 
-/// What [`Daemon::ensure`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It ran already, as wanted.
-    Running,
-    /// It was started now.
-    Started,
-}
-
 impl Daemon {
     /// Starts it unless it runs already with the same command, environment and configuration.
-    pub async fn ensure(&self, paths: &Paths) -> Result<Found> {
+    pub async fn ensure(&self, paths: &Paths) -> Result<()> {
         if self.runs_as_wanted() {
-            return Ok(Found::Running);
+            return Ok(());
         }
         self.end().await?;
-        self.start(paths).await?;
-        Ok(Found::Started)
+        self.start(paths).await
     }
 
     /// Whether a process of it lives that was started with the same command, environment and configuration.

@@ -5,15 +5,78 @@ mod args;
 mod binaries;
 mod cgroup;
 mod cluster;
+mod control_plane;
 mod daemon;
+mod down;
+mod host;
+mod images;
+mod lock;
+mod logs;
+mod machine;
 mod network;
 mod node;
 mod node_files;
+mod output;
+mod packages;
 mod paths;
 mod pki;
 mod process;
 mod progress;
+mod snapshot;
+mod status;
 mod template;
 mod tool;
+mod up;
 
-fn main() {}
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::binaries::Binaries;
+use crate::down::Check;
+use crate::paths::Paths;
+use crate::progress::Progress;
+use crate::tool::Tool;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    // An error would say that a provider is installed already: that is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let paths = Paths::discover()?;
+    let progress = Progress::start();
+    match command {
+        Command::Up(up) => up::local(&paths, &progress, up.nodes).await.map(drop),
+        Command::Down(down) => {
+            let check = if down.check { Check::Compare } else { Check::Skip };
+            down::run(&paths, &progress, check).await
+        }
+        Command::Status => status::print(&paths).await,
+        Command::Kubectl { args } => kubectl(&paths, &args),
+        Command::Logs { part } => logs::print(&paths, part.as_deref()),
+        Command::Test(_) => bail!("there are no tests yet"),
+    }
+}
+
+/// Becomes kubectl, so that its exit code and its terminal are the caller's.
+fn kubectl(paths: &Paths, args: &[String]) -> Result<()> {
+    if !paths.kubeconfig().is_file() {
+        bail!("there is no local cluster; start it by `cargo e2e up`");
+    }
+    let program = Binaries::locate(paths)?.path(Tool::Kubectl);
+    let mut command = std::process::Command::new(&program);
+    command.args(args).env("KUBECONFIG", paths.kubeconfig()).env("KUBECACHEDIR", paths.kubectl_cache());
+    bail!("cannot start {}: {}", program.display(), command.exec())
+}

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
@@ -11,14 +11,19 @@ use tokio::time::Instant;
 use crate::archive::{Archive, Placement};
 use crate::binaries::Binaries;
 use crate::cgroup;
-use crate::daemon::{Daemon, Found};
+use crate::daemon::Daemon;
 use crate::network;
 use crate::node_files;
 use crate::paths::Paths;
 use crate::process::{Run, tail};
+use crate::tool::Tool;
 
 /// The program that is process 1 of the node.
 const INIT: &str = include_str!("../templates/node-init.sh");
+/// The file that says that the boot came to its end: one that was cut short is done again.
+const BOOTED: &str = "booted";
+/// The file that lets kubelet and service proxy start; node-init.sh waits for it.
+const ADMITTED: &str = "admitted";
 const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 const IMPORT_DEADLINE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
@@ -51,51 +56,59 @@ impl Node {
     /// Starts it with its images, if it does not run as wanted: after this its kubelet is at work. `pause` is the
     /// image of the sandbox that holds a pod's namespaces.
     pub async fn start(&self, pause: &Archive, archives: &[Archive]) -> Result<()> {
-        self.boot(&pause.reference).await?;
-        self.import_all(archives).await?;
+        self.boot(pause).await?;
+        for archive in self.absent(archives).await? {
+            self.import(archive).await?;
+        }
         self.admit()
     }
 
+    /// Whether it runs as wanted; if not, [`Node::boot`] starts it anew.
+    pub fn is_booted(&self, pause: &Archive) -> Result<bool> {
+        Ok(self.directory().join(BOOTED).exists() && self.daemon(pause)?.runs_as_wanted())
+    }
+
     /// Starts its namespaces and containerd, without kubelet and service proxy: images can be imported after this.
-    pub async fn boot(&self, pause: &str) -> Result<Found> {
-        let daemon = self.daemon(pause)?;
-        if daemon.runs_as_wanted() {
-            return Ok(Found::Running);
+    pub async fn boot(&self, pause: &Archive) -> Result<()> {
+        if self.is_booted(pause)? {
+            return Ok(());
         }
         self.kill().await?;
-        node_files::write(&self.paths, self.number, pause)?;
-        daemon.ensure(&self.paths).await?;
+        node_files::write(&self.paths, self.number, &pause.reference)?;
+        self.daemon(pause)?.ensure(&self.paths).await?;
         let init = self.wait_for_init().await?;
         network::connect(self.number, init).await?;
         self.wait_for_containerd().await?;
-        Ok(Found::Started)
+        self.mark(BOOTED)
     }
 
-    /// Imports an image, unless the node has it.
-    pub async fn import(&self, archive: &Archive) -> Result<()> {
-        self.import_all(std::slice::from_ref(archive)).await
-    }
-
-    /// Imports those images that are placed here and that the node does not have.
-    pub async fn import_all(&self, archives: &[Archive]) -> Result<()> {
+    /// Those images that are placed on it and that it does not have.
+    pub async fn absent<'a>(&self, archives: &'a [Archive]) -> Result<Vec<&'a Archive>> {
         let present = self.exec(["ctr", "-n", "k8s.io", "images", "ls", "-q"])?.output().await?;
         let here = |archive: &&Archive| self.holds_services() || archive.placement == Placement::EveryNode;
         let absent = |archive: &&Archive| !present.lines().any(|line| line == archive.reference);
-        for archive in archives.iter().filter(here).filter(absent) {
-            let file = archive.path.to_string_lossy();
-            self.exec(["ctr", "-n", "k8s.io", "images", "import", &file])?
-                .deadline(IMPORT_DEADLINE)
-                .logged(&self.paths.log(&format!("{}-import", self.name())))
-                .await
-                .with_context(|| format!("{} cannot import {}", self.name(), archive.reference))?;
-        }
-        Ok(())
+        Ok(archives.iter().filter(here).filter(absent).collect())
+    }
+
+    /// Imports an image, whether the node has it or not.
+    pub async fn import(&self, archive: &Archive) -> Result<()> {
+        let file = archive.path.to_string_lossy();
+        self.exec(["ctr", "-n", "k8s.io", "images", "import", &file])?
+            .deadline(IMPORT_DEADLINE)
+            .logged(&self.paths.log(&format!("{}-import", self.name())))
+            .await
+            .with_context(|| format!("{} cannot import {}", self.name(), archive.reference))
     }
 
     /// Lets kubelet and service proxy start, once the images are there.
     pub fn admit(&self) -> Result<()> {
-        let gate = self.directory().join("admitted");
-        fs::write(&gate, "").with_context(|| format!("cannot write {}", gate.display()))
+        if self.admitted().is_some() { Ok(()) } else { self.mark(ADMITTED) }
+    }
+
+    /// When its kubelet was let start, in seconds since 1970.
+    pub fn admitted(&self) -> Option<i64> {
+        let written = fs::metadata(self.directory().join(ADMITTED)).ok()?.modified().ok()?;
+        written.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok()
     }
 
     /// A program inside the node, not started yet.
@@ -128,7 +141,12 @@ impl Node {
         }
     }
 
-    fn daemon(&self, pause: &str) -> Result<Daemon> {
+    fn mark(&self, what: &str) -> Result<()> {
+        let file = self.directory().join(what);
+        fs::write(&file, "").with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn daemon(&self, pause: &Archive) -> Result<Daemon> {
         const NAMESPACES: [&str; 10] = [
             "unshare",
             "--mount",
@@ -146,13 +164,12 @@ impl Node {
             part: self.name(),
             command: NAMESPACES.iter().chain(&script).map(|word| (*word).to_owned()).collect(),
             environment: self.environment(),
-            configuration: node_files::all(&self.paths, self.number, pause)?,
+            configuration: node_files::all(&self.paths, self.number, &pause.reference)?,
             groups: cgroup::hierarchies()?,
         })
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
-        use crate::tool::Tool;
         let shown = |path: PathBuf| path.to_string_lossy().into_owned();
         let labels = if self.holds_services() { "vibetalk.dev/services=true" } else { "" };
         let hierarchies = cgroup::hierarchies().unwrap_or_default();

@@ -44,6 +44,11 @@ impl Paths {
     pub fn kubeconfig(&self) -> PathBuf {
         self.state.join("kubeconfig")
     }
+
+    /// Where kubectl keeps what it has learnt of the API; in its own place it would outlive the cluster.
+    pub fn kubectl_cache(&self) -> PathBuf {
+        self.state.join("kubectl")
+    }
 }
 
 /// `$own`, or `vibetalk-e2e` below `$xdg` or below `~/fallback`.

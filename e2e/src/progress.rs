@@ -1,5 +1,6 @@
 //! What the person at the terminal sees while work goes on.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 /// Prints one line when a step begins to matter and one when it ends, each with the time since the start.
@@ -16,7 +17,8 @@ impl Progress {
 
     /// Says something, with the time since the start: `[ 12.3s] text`.
     pub fn say(&self, text: impl std::fmt::Display) {
-        println!("[{:>6.1}s] {text}", self.start.elapsed().as_secs_f64());
+        // Nobody is left to read it: the work goes on.
+        let _ = writeln!(std::io::stdout(), "[{:>6.1}s] {text}", self.start.elapsed().as_secs_f64());
     }
 
     /// Runs a step and says how long it took. A step that found nothing to do should not be announced at all.

@@ -1,0 +1,79 @@
+//! Brings everything up, or what of it is missing or has changed.
+
+use anyhow::Result;
+use futures::future::try_join;
+
+use crate::archive::Archive;
+use crate::binaries::{self, Binaries};
+use crate::cluster::Local;
+use crate::control_plane::ControlPlane;
+use crate::down;
+use crate::host;
+use crate::images;
+use crate::lock::Lock;
+use crate::machine::{self, Need};
+use crate::network;
+use crate::packages;
+use crate::paths::Paths;
+use crate::pki;
+use crate::process::find;
+use crate::progress::Progress;
+use crate::snapshot::Snapshot;
+use crate::tool::Tool;
+
+/// How many nodes there are if nobody says otherwise.
+const NODES: u8 = 3;
+
+/// Brings up the local cluster; `nodes`: how many, or those that run, or three.
+pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Result<Local> {
+    let _lock = Lock::take(paths)?;
+    progress.say(format_args!("state and logs: {}", paths.state.display()));
+    progress.say(format_args!("programs and images: {}", paths.cache.display()));
+    let binaries = Binaries::locate(paths)?;
+    let running = Local::running(paths, &binaries).nodes.len() as u8;
+    let wanted = nodes.unwrap_or(if running == 0 { NODES } else { running });
+
+    let built = Tool::ALL.into_iter().all(|tool| binaries.path(tool).is_file());
+    machine::check(paths, Need::new(wanted.saturating_sub(running), built)).await?;
+    packages::ensure(paths, progress, &packages::CLUSTER).await?;
+    machine::try_kernel().await?;
+    let binaries = binaries::ensure(paths, progress, &Tool::ALL).await?;
+
+    let local = Local::new(paths, &binaries, wanted);
+    prepare(paths, progress, &binaries).await?;
+    let control_plane = ControlPlane::new(paths, &binaries)?;
+    let nodes = async {
+        let archives: Vec<Archive> = images::ensure(paths, progress, &binaries).await?;
+        local.ensure_nodes(progress, &archives).await
+    };
+    try_join(control_plane.ensure(paths, progress), nodes).await?;
+    remove_surplus(&local, progress).await?;
+    local.until_ready(progress).await?;
+    Ok(local)
+}
+
+/// What stands before the first process: the record of what is to be put back, network and certificates.
+async fn prepare(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<()> {
+    let whole = pki::directory(paths).is_dir() && ControlPlane::new(paths, binaries)?.any_runs();
+    if !whole {
+        down::clear(paths, progress).await?;
+        Snapshot::take(&paths.cache).await?.keep_first(paths)?;
+    }
+    host::prepare(paths)?;
+    network::ensure().await?;
+    pki::ensure(paths)
+}
+
+/// Ends the nodes beyond the number that is wanted now.
+async fn remove_surplus(local: &Local, progress: &Progress) -> Result<()> {
+    let running = Local::running(&local.paths, &local.binaries);
+    for node in running.nodes.iter().skip_while(|node| usize::from(node.number) <= local.nodes.len()) {
+        progress.step(&format!("end {}", node.name()), local.remove(node)).await?;
+    }
+    Ok(())
+}
+
+/// Whether root's work can be done here at all; tests that need the cluster are left out otherwise.
+pub fn possible() -> bool {
+    nix::unistd::geteuid().is_root() && find("apt-get").is_some()
+}
