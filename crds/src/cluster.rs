@@ -36,7 +36,11 @@ use crate::Duration;
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Partitions", type_ = "integer", json_path = ".status.topology.partitions"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = (
+        "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name is also the name of a Service: at most 63 of a-z, 0-9 and -, beginning with a letter"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
@@ -96,6 +100,16 @@ pub struct VibeTalkClusterSpec {
     /// Observe and report, change nothing.
     #[serde(default)]
     pub paused: bool,
+}
+
+impl VibeTalkClusterSpec {
+    /// Number of chat nodes where `replicas` is absent.
+    pub const DEFAULT_REPLICAS: i32 = 2;
+
+    /// Wanted number of chat nodes.
+    pub fn wanted_replicas(&self) -> i32 {
+        self.replicas.unwrap_or(Self::DEFAULT_REPLICAS)
+    }
 }
 
 /// When the image is pulled.
@@ -239,7 +253,8 @@ pub struct IngressExposure {
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,
 
-    /// Host name of the chat service.
+    /// Host name of the chat service; every host if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")

@@ -79,6 +79,8 @@ pub enum Reason {
     AutoscalerFailing,
     /// The Ingress has no address yet.
     AddressPending,
+    /// An object of the name that is needed exists and belongs to something else; the message names it.
+    NameTaken,
     /// A write to the API server failed; the message has its words.
     WriteFailed,
     /// The spec says `paused: true`.

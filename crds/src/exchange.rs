@@ -26,6 +26,15 @@ impl ClusterKey {
         format!("vt.{}.{epoch}.{partition}", self.0)
     }
 
+    /// Whether an exchange of this name belongs to this cluster, whatever its epoch. More than the prefix is
+    /// looked at: `vt.ns.a.` also begins the names of a cluster `a.b` that someone else may have made there.
+    pub fn owns(&self, exchange: &str) -> bool {
+        let Some(rest) = exchange.strip_prefix(&self.prefix()) else { return false };
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        rest == "control"
+            || rest.split_once('.').is_some_and(|(epoch, partition)| number(epoch) && number(partition))
+    }
+
     /// The fanout exchange for what concerns every node.
     pub fn control(&self) -> String {
         format!("vt.{}.control", self.0)
@@ -35,5 +44,23 @@ impl ClusterKey {
 impl fmt::Display for ClusterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_owns_what_it_names_and_nothing_else() {
+        let key = ClusterKey::new("ns", "a");
+        for own in [key.control(), key.partition(1, 0), key.partition(12, 255)] {
+            assert!(key.owns(&own), "{own}");
+        }
+        for other in
+            ["vt.ns.a.b.control", "vt.ns.a.1", "vt.ns.a.1.x", "vt.ns.a.b.1.0", "vt.ns.ab.1.0", "amq.direct"]
+        {
+            assert!(!key.owns(other), "{other}");
+        }
     }
 }

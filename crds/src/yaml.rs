@@ -1,11 +1,52 @@
 //! The CRD as YAML.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
 use crate::VibeTalkCluster;
 
+const HEADER: &str = "\
+# Generated from crds/src/cluster.rs. Do not edit; after a change there, run
+#   cargo run --workspace --bin vibetalk-operator crds > crds/vibetalkclusters.yaml
+";
+
 /// The `CustomResourceDefinition` as a value, for `kubectl apply` and for the chart.
-pub fn definition()
--> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+pub fn definition() -> CustomResourceDefinition {
     VibeTalkCluster::crd()
+}
+
+/// The text of `vibetalkclusters.yaml`.
+///
+/// # Errors
+/// If the definition cannot be written as YAML, which no input can cause.
+pub fn text() -> Result<String, serde_yaml::Error> {
+    Ok(format!("{HEADER}{}", serde_yaml::to_string(&definition())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_what_the_types_say() {
+        let file = include_str!("../vibetalkclusters.yaml");
+        assert!(
+            file == text().unwrap(),
+            "crds/vibetalkclusters.yaml is out of date: run \
+             `cargo run --workspace --bin vibetalk-operator crds > crds/vibetalkclusters.yaml`"
+        );
+    }
+
+    #[test]
+    fn the_definition_is_small_enough_for_client_side_apply() {
+        let size = serde_json::to_string(&definition()).unwrap().len();
+        assert!(size < 64 * 1024, "{size} bytes; `kubectl apply` keeps a copy in an annotation of 256 KiB");
+    }
+
+    #[test]
+    fn kubectl_get_shows_what_a_user_asks_first() {
+        let columns = definition().spec.versions[0].additional_printer_columns.clone().unwrap();
+        let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["Ready", "Replicas", "Partitions", "URL", "Age"]);
+    }
 }

@@ -1,0 +1,42 @@
+//! Holds the resource until its exchanges are gone, and lets it go. By server-side apply, so that finalizers of
+//! others stay, and with the uid, so that a resource that is gone is not made anew.
+
+use kube::Resource;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use super::WriteFailure;
+use crate::cluster::{Cluster, RawCluster};
+use crate::reconcile::Context;
+use crate::{FINALIZER, MANAGER};
+
+pub(super) async fn add(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
+    match write(ctx, cluster, &[FINALIZER]).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(failure("hold", cluster, &error)),
+    }
+}
+
+pub(super) async fn remove(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
+    match write(ctx, cluster, &[]).await {
+        Ok(()) => Ok(()),
+        // Gone already, or a newer resource of the name.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(error) => Err(failure("let go", cluster, &error)),
+    }
+}
+
+async fn write(ctx: &Context, cluster: &Cluster, finalizers: &[&str]) -> kube::Result<()> {
+    let api: Api<RawCluster> = Api::namespaced(ctx.client.clone(), &cluster.namespace);
+    let patch = json!({
+        "apiVersion": RawCluster::api_version(&()),
+        "kind": RawCluster::kind(&()),
+        "metadata": { "name": cluster.name, "uid": cluster.uid, "finalizers": finalizers },
+    });
+    ctx.metrics.write("VibeTalkCluster", "apply");
+    api.patch_metadata(&cluster.name, &PatchParams::apply(MANAGER), &Patch::Apply(patch)).await.map(|_| ())
+}
+
+fn failure(verb: &'static str, cluster: &Cluster, error: &kube::Error) -> WriteFailure {
+    WriteFailure::new(verb, format!("VibeTalkCluster {}", cluster.name), error)
+}

@@ -1,0 +1,155 @@
+//! One `VibeTalkCluster` after parsing: the only place that meets optional metadata.
+
+use crds::exchange::ClusterKey;
+use crds::{RabbitMq, VibeTalkCluster, VibeTalkClusterSpec, VibeTalkClusterStatus};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::FINALIZER;
+use crate::args::Defaults;
+
+/// The resource as the API server sends it. Spec and status stay unparsed, so that one bad resource never stops
+/// the watch of all the others.
+#[derive(Clone, Debug, Serialize, Deserialize, Resource)]
+#[resource(inherit = VibeTalkCluster)]
+pub struct RawCluster {
+    /// Name, namespace, finalizers.
+    pub metadata: ObjectMeta,
+    /// A [`VibeTalkClusterSpec`], perhaps.
+    #[serde(default)]
+    pub spec: Value,
+    /// A [`VibeTalkClusterStatus`], perhaps.
+    #[serde(default)]
+    pub status: Value,
+}
+
+/// One `VibeTalkCluster`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name and its children's.
+    pub name: String,
+    /// Its namespace and its children's.
+    pub namespace: String,
+    /// Tells it from an earlier one of the same name.
+    pub uid: String,
+    /// Counts changes of the spec.
+    pub generation: Option<i64>,
+    /// When it was asked to go.
+    pub deleted_at: Option<Timestamp>,
+    /// Whether [`FINALIZER`] holds it.
+    pub held: bool,
+    /// What is wanted.
+    pub spec: Result<VibeTalkClusterSpec, InvalidSpec>,
+    /// Where its exchanges are, known even where the rest of the spec is invalid.
+    pub rabbitmq: Option<RabbitMq>,
+    /// Image of the chat node.
+    pub image: String,
+    /// The status as it was written last.
+    pub status: VibeTalkClusterStatus,
+}
+
+/// The schema let a spec through that is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("spec.{field}: {problem}")]
+pub struct InvalidSpec {
+    /// Path below `spec`.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The object lacks what the API server gives every object.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the resource has no {0}: it does not come from an API server")]
+pub struct Nameless(&'static str);
+
+impl Cluster {
+    /// Reads the resource.
+    ///
+    /// # Errors
+    /// If it has no name, namespace or uid. A bad spec is no error here: it is a state to decide about.
+    pub fn parse(raw: &RawCluster, defaults: &Defaults) -> Result<Self, Nameless> {
+        let metadata = &raw.metadata;
+        let present = |value: &Option<String>, what| value.clone().ok_or(Nameless(what));
+        let spec = parse_spec(&raw.spec);
+        let image = spec.as_ref().ok().and_then(|spec| spec.image.clone());
+        Ok(Self {
+            name: present(&metadata.name, "name")?,
+            namespace: present(&metadata.namespace, "namespace")?,
+            uid: present(&metadata.uid, "uid")?,
+            generation: metadata.generation,
+            deleted_at: metadata.deletion_timestamp.as_ref().map(|time| time.0),
+            held: metadata.finalizers.iter().flatten().any(|name| name == FINALIZER),
+            spec,
+            rabbitmq: raw.spec.get("rabbitmq").and_then(|value| RabbitMq::deserialize(value).ok()),
+            image: image.unwrap_or_else(|| defaults.chat_node_image.clone()),
+            status: VibeTalkClusterStatus::deserialize(&raw.status).unwrap_or_default(),
+        })
+    }
+
+    /// The name in the broker.
+    pub fn key(&self) -> ClusterKey {
+        ClusterKey::new(&self.namespace, &self.name)
+    }
+
+    /// Makes a child go with its cluster.
+    pub fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: VibeTalkCluster::api_version(&()).into_owned(),
+            kind: VibeTalkCluster::kind(&()).into_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
+    /// Names the resource in an event.
+    pub fn reference(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(VibeTalkCluster::api_version(&()).into_owned()),
+            kind: Some(VibeTalkCluster::kind(&()).into_owned()),
+            name: Some(self.name.clone()),
+            namespace: Some(self.namespace.clone()),
+            uid: Some(self.uid.clone()),
+            ..ObjectReference::default()
+        }
+    }
+}
+
+fn parse_spec(value: &Value) -> Result<VibeTalkClusterSpec, InvalidSpec> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| InvalidSpec { field: error.path().to_string(), problem: error.inner().to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_bad_spec_is_named_by_its_field() {
+        let mut raw = fixture::raw_cluster();
+        raw.spec["drain"]["window"] = "0s".into();
+        let cluster = Cluster::parse(&raw, &fixture::defaults()).unwrap();
+        let invalid = cluster.spec.unwrap_err();
+        assert_eq!(invalid.field, "drain.window");
+        assert!(
+            cluster.rabbitmq.is_some(),
+            "the exchanges are still known, so that deletion can remove them"
+        );
+    }
+
+    #[test]
+    fn the_operators_image_is_used_where_the_spec_names_none() {
+        let mut raw = fixture::raw_cluster();
+        let image = |raw: &RawCluster| Cluster::parse(raw, &fixture::defaults()).unwrap().image;
+        assert_eq!(image(&raw), fixture::defaults().chat_node_image);
+        raw.spec["image"] = "mine:1".into();
+        assert_eq!(image(&raw), "mine:1");
+    }
+}

@@ -1,0 +1,162 @@
+//! Reads everything that a decision needs, in parallel, each read with its deadline. A read that failed is a value:
+//! the decision says what that means.
+
+mod broker;
+mod children;
+mod nodes;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crds::NodeReport;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::rabbitmq::{BrokerError, Exchange, Management};
+use crate::reconcile::Context;
+use crate::resources::Kind;
+
+pub use secrets::{InvalidKey, SecretState, Secrets};
+
+/// Deadline of one read from the API server.
+const API_DEADLINE: Duration = Duration::from_secs(8);
+
+/// What one visit has seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The cluster's objects.
+    pub children: Children,
+    /// Its pods.
+    pub pods: Seen<Vec<PodState>>,
+    /// The Secrets that its spec names.
+    pub secrets: Secrets,
+    /// Its exchanges in the broker.
+    pub broker: BrokerState,
+}
+
+/// Something that was read, or could not be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be read; why.
+    Unknown(String),
+}
+
+/// The live object of every kind, if there is one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Children(pub BTreeMap<Kind, Seen<Option<Value>>>);
+
+/// One pod of the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodState {
+    /// Its name.
+    pub name: String,
+    /// Whether it passes its readiness probe.
+    pub ready: bool,
+    /// The time by which it must have ended, if it is ending.
+    pub ends_by: Option<Timestamp>,
+    /// Its `controller.kubernetes.io/pod-deletion-cost`.
+    pub cost: Option<i32>,
+    /// What its chat node says of itself, or why that is not known.
+    pub report: Seen<NodeReport>,
+}
+
+/// The exchanges in the broker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum BrokerState {
+    /// Nobody was asked, for want of credentials.
+    #[default]
+    NotAsked,
+    /// The broker could not say.
+    Failed(BrokerError),
+    /// All exchanges of this cluster.
+    Exchanges(Vec<Exchange>),
+}
+
+/// Reads everything about one cluster. The access to its broker comes with it where there is one.
+pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
+    let (children, pods, (secrets, (management, broker))) =
+        tokio::join!(children::observe(ctx, cluster), nodes::observe(ctx, cluster), async {
+            let (secrets, access) = secrets::observe(ctx, cluster).await;
+            (secrets, broker::observe(ctx, cluster, access).await)
+        });
+    (Observed { children, pods, secrets, broker }, management)
+}
+
+impl<T: Default> Default for Seen<T> {
+    fn default() -> Self {
+        Self::Known(T::default())
+    }
+}
+
+impl<T> Seen<T> {
+    /// The value, if it could be read.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl Children {
+    /// The live object of a kind; `None` also where it could not be read.
+    pub fn get(&self, kind: Kind) -> Option<&Value> {
+        self.0.get(&kind).and_then(Seen::known).and_then(Option::as_ref)
+    }
+
+    /// The live Deployment.
+    pub fn deployment(&self) -> Option<Deployment> {
+        self.typed(Kind::Deployment)
+    }
+
+    /// The live Ingress.
+    pub fn ingress(&self) -> Option<Ingress> {
+        self.typed(Kind::Ingress)
+    }
+
+    /// The live autoscaler.
+    pub fn autoscaler(&self) -> Option<HorizontalPodAutoscaler> {
+        self.typed(Kind::HorizontalPodAutoscaler)
+    }
+
+    fn typed<T: DeserializeOwned>(&self, kind: Kind) -> Option<T> {
+        self.get(kind).and_then(|value| T::deserialize(value).ok())
+    }
+}
+
+impl Observed {
+    /// What the API server did not tell, if anything.
+    pub fn unread(&self) -> Option<String> {
+        let child = self.children.0.iter().find_map(|(kind, seen)| match seen {
+            Seen::Unknown(why) => Some(format!("{kind}: {why}")),
+            Seen::Known(_) => None,
+        });
+        let pods = match &self.pods {
+            Seen::Unknown(why) => Some(format!("pods: {why}")),
+            Seen::Known(_) => None,
+        };
+        let secret = || {
+            self.secrets.all().into_iter().find_map(|(_, state)| match state {
+                SecretState::Unknown(why) => Some(format!("Secret: {why}")),
+                _ => None,
+            })
+        };
+        child.or(pods).or_else(secret)
+    }
+}
+
+/// A read from the API server with its deadline; the error in words that stay the same while the cause does.
+async fn read<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(API_DEADLINE, call).await {
+        Ok(result) => result.map_err(|error| crate::act::explain(&error)),
+        Err(_) => Err(format!("no answer from the API server in {} s", API_DEADLINE.as_secs())),
+    }
+}

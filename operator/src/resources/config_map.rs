@@ -1,0 +1,64 @@
+//! The chat nodes' settings, as the file that every pod mounts.
+
+use std::collections::BTreeMap;
+
+use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
+use crds::{NodeConfig, TopologyPlan};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::{Blueprint, metadata};
+
+/// Key of the settings, and so the name of the file.
+pub(super) const KEY: &str = "config.yaml";
+
+/// The epoch of a cluster whose partitions never changed.
+const FIRST_EPOCH: u32 = 1;
+
+pub(super) fn build(blueprint: &Blueprint<'_>) -> ConfigMap {
+    ConfigMap {
+        metadata: metadata(blueprint.cluster),
+        data: Some(BTreeMap::from([(KEY.to_owned(), text(blueprint))])),
+        ..ConfigMap::default()
+    }
+}
+
+/// The file's text.
+pub(super) fn text(blueprint: &Blueprint<'_>) -> String {
+    // Strings and numbers only, so this cannot fail.
+    serde_yaml::to_string(&node_config(blueprint)).unwrap_or_default()
+}
+
+fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
+    let spec = blueprint.spec;
+    NodeConfig {
+        cluster: blueprint.cluster.key(),
+        topology: TopologyPlan { epoch: FIRST_EPOCH, partitions: spec.rabbitmq.partitions },
+        store: StoreConfig { database: spec.mongodb.database.clone(), bucket: spec.mongodb.bucket },
+        auth: AuthConfig { issuer: spec.auth.issuer.clone(), audience: spec.auth.audience.clone() },
+        official_group: OfficialGroupConfig {
+            name: spec.official_group.name.clone(),
+            topic: spec.official_group.topic.clone(),
+        },
+        drain_window: spec.drain.window,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_chat_node_can_read_the_file() {
+        let cluster = fixture::cluster(|spec| {
+            spec["rabbitmq"]["partitions"] = 7.into();
+            spec["auth"]["issuer"] = "https://sso.example".into();
+        });
+        let spec = cluster.spec.as_ref().unwrap();
+        let text = text(&Blueprint { cluster: &cluster, spec, replicas: 1, credentials: None });
+        let config: NodeConfig = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(config.topology, TopologyPlan { epoch: 1, partitions: 7 });
+        assert_eq!(config.cluster.control(), "vt.chat.demo.control");
+        assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
+    }
+}

@@ -1,0 +1,313 @@
+//! The chat nodes.
+
+use std::collections::BTreeMap;
+
+use crds::VibeTalkClusterSpec;
+use crds::binding::{auth, mongodb, rabbitmq};
+use crds::{ImagePullPolicy, SecretRef};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
+    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
+    SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::service::PORT_NAME;
+use super::{Blueprint, config_map, digest, labels, metadata, selector};
+
+/// A change of the Secrets changes it, and so rolls the pods.
+pub(super) const CREDENTIALS_ANNOTATION: &str = "vibetalk.dev/credentials";
+const CONFIG_ANNOTATION: &str = "vibetalk.dev/config";
+
+/// Time beyond the drain window in which a node closes its last connections and hands back its leases.
+const GRACE_BEYOND_DRAIN_SECONDS: i64 = 20;
+/// The user that the image is built for.
+const USER: i64 = 65_532;
+const ADMIN_PORT_NAME: &str = "admin";
+const CONFIG_DIRECTORY: &str = "/etc/vibetalk";
+const CONFIG_VOLUME: &str = "config";
+/// Read by owner and group only.
+const FILE_MODE: i32 = 0o440;
+
+pub(super) fn build(blueprint: &Blueprint<'_>, credentials: &str) -> Deployment {
+    Deployment {
+        metadata: metadata(blueprint.cluster),
+        spec: Some(DeploymentSpec {
+            replicas: Some(blueprint.replicas),
+            revision_history_limit: Some(3),
+            selector: match_labels(blueprint),
+            strategy: Some(one_more_then_one_less()),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels(&blueprint.cluster.name)),
+                    annotations: Some(BTreeMap::from([
+                        (CONFIG_ANNOTATION.to_owned(), digest(config_map::text(blueprint).as_bytes())),
+                        (CREDENTIALS_ANNOTATION.to_owned(), credentials.to_owned()),
+                    ])),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(blueprint)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn match_labels(blueprint: &Blueprint<'_>) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(&blueprint.cluster.name)), ..LabelSelector::default() }
+}
+
+/// A node leaves only after its successor serves.
+fn one_more_then_one_less() -> DeploymentStrategy {
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_surge: Some(IntOrString::Int(1)),
+            max_unavailable: Some(IntOrString::Int(0)),
+        }),
+    }
+}
+
+fn pod(blueprint: &Blueprint<'_>) -> PodSpec {
+    let spec = blueprint.spec;
+    PodSpec {
+        service_account_name: Some(blueprint.cluster.name.clone()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        image_pull_secrets: some_if_any(spec.image_pull_secrets.clone()),
+        node_selector: Some(spec.pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        tolerations: some_if_any(spec.pod.tolerations.clone()),
+        termination_grace_period_seconds: Some(
+            i64::from(spec.drain.window.as_seconds()) + GRACE_BEYOND_DRAIN_SECONDS,
+        ),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
+        }),
+        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            label_selector: Some(match_labels(blueprint)),
+            // Old pods of a rolling update do not count, else the new ones land unevenly.
+            match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+            ..TopologySpreadConstraint::default()
+        }]),
+        containers: vec![container(blueprint)],
+        volumes: Some(volumes(blueprint)),
+        ..PodSpec::default()
+    }
+}
+
+fn container(blueprint: &Blueprint<'_>) -> Container {
+    let spec = blueprint.spec;
+    Container {
+        name: "chat-node".to_owned(),
+        image: Some(blueprint.cluster.image.clone()),
+        image_pull_policy: spec.image_pull_policy.map(pull_policy),
+        env: Some(environment()),
+        ports: Some(vec![
+            port(PORT_NAME, crds::node::CHAT_PORT),
+            port(ADMIN_PORT_NAME, crds::node::ADMIN_PORT),
+        ]),
+        resources: Some(spec.pod.resources.clone().unwrap_or_else(default_resources)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                ..Capabilities::default()
+            }),
+            ..SecurityContext::default()
+        }),
+        // Up to two minutes to reach the store and lease a server id before the kubelet starts over.
+        startup_probe: Some(Probe {
+            period_seconds: Some(1),
+            failure_threshold: Some(120),
+            ..probe("/healthz")
+        }),
+        readiness_probe: Some(Probe {
+            period_seconds: Some(2),
+            failure_threshold: Some(2),
+            ..probe("/readyz")
+        }),
+        liveness_probe: Some(Probe {
+            period_seconds: Some(10),
+            failure_threshold: Some(6),
+            timeout_seconds: Some(5),
+            ..probe("/healthz")
+        }),
+        volume_mounts: Some(mounts()),
+        ..Container::default()
+    }
+}
+
+fn environment() -> Vec<EnvVar> {
+    let value =
+        |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
+    vec![
+        value("VT_CONFIG", crds::node::CONFIG_PATH.to_owned()),
+        value("VT_LISTEN", format!("0.0.0.0:{}", crds::node::CHAT_PORT)),
+        value("VT_ADMIN_LISTEN", format!("0.0.0.0:{}", crds::node::ADMIN_PORT)),
+        value(crds::binding::ROOT_ENV, crds::binding::ROOT.to_owned()),
+        EnvVar {
+            name: "POD_NAME".to_owned(),
+            value_from: Some(EnvVarSource {
+                field_ref: Some(ObjectFieldSelector {
+                    field_path: "metadata.name".to_owned(),
+                    ..ObjectFieldSelector::default()
+                }),
+                ..EnvVarSource::default()
+            }),
+            ..EnvVar::default()
+        },
+    ]
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number.into(),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(ADMIN_PORT_NAME.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        timeout_seconds: Some(2),
+        ..Probe::default()
+    }
+}
+
+/// The directory of each service's credentials, and the Secret that fills it.
+fn bindings(spec: &VibeTalkClusterSpec) -> [(&'static str, &SecretRef); 3] {
+    [
+        (rabbitmq::DIRECTORY, &spec.rabbitmq.secret_ref),
+        (mongodb::DIRECTORY, &spec.mongodb.secret_ref),
+        (auth::DIRECTORY, &spec.auth.secret_ref),
+    ]
+}
+
+fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
+    let config = Volume {
+        name: CONFIG_VOLUME.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: blueprint.cluster.name.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let secrets = bindings(blueprint.spec).map(|(directory, secret)| Volume {
+        name: directory.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.name.clone()),
+            default_mode: Some(FILE_MODE),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    std::iter::once(config).chain(secrets).collect()
+}
+
+fn mounts() -> Vec<VolumeMount> {
+    let mount = |name: &str, path: String| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path,
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    let directories = [rabbitmq::DIRECTORY, mongodb::DIRECTORY, auth::DIRECTORY];
+    let secrets = directories.map(|name| mount(name, format!("{}/{name}", crds::binding::ROOT)));
+    std::iter::once(mount(CONFIG_VOLUME, CONFIG_DIRECTORY.to_owned())).chain(secrets).collect()
+}
+
+fn default_resources() -> ResourceRequirements {
+    let quantities = |pairs: &[(&str, &str)]| {
+        let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned())));
+        Some(owned.collect::<BTreeMap<_, _>>())
+    };
+    ResourceRequirements {
+        requests: quantities(&[("cpu", "100m"), ("memory", "128Mi")]),
+        limits: quantities(&[("memory", "512Mi")]),
+        ..ResourceRequirements::default()
+    }
+}
+
+fn pull_policy(policy: ImagePullPolicy) -> String {
+    match policy {
+        ImagePullPolicy::Always => "Always",
+        ImagePullPolicy::IfNotPresent => "IfNotPresent",
+        ImagePullPolicy::Never => "Never",
+    }
+    .to_owned()
+}
+
+fn some_if_any<T>(items: Vec<T>) -> Option<Vec<T>> {
+    Some(items).filter(|items| !items.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::fixture;
+
+    fn deployment(cluster: &Cluster, credentials: &str) -> Deployment {
+        let spec = cluster.spec.as_ref().unwrap();
+        build(&Blueprint { cluster, spec, replicas: 2, credentials: Some(credentials) }, credentials)
+    }
+
+    fn pod_of(deployment: &Deployment) -> PodSpec {
+        deployment.spec.clone().unwrap().template.spec.unwrap()
+    }
+
+    #[test]
+    fn a_pod_has_the_drain_window_and_more_to_end() {
+        let cluster = fixture::cluster(|spec| spec["drain"]["window"] = "2m".into());
+        let pod = pod_of(&deployment(&cluster, "a"));
+        assert_eq!(pod.termination_grace_period_seconds, Some(140));
+    }
+
+    #[test]
+    fn changed_settings_or_secrets_roll_the_pods_and_other_changes_do_not() {
+        let template = |cluster: &Cluster, credentials: &str| {
+            deployment(cluster, credentials).spec.unwrap().template.metadata.unwrap().annotations
+        };
+        let plain = fixture::cluster(|_| {});
+        let base = template(&plain, "a");
+        assert_ne!(template(&plain, "b"), base);
+        assert_ne!(template(&fixture::cluster(|s| s["officialGroup"]["name"] = "Lobby".into()), "a"), base);
+        assert_eq!(template(&fixture::cluster(|s| s["replicas"] = 9.into()), "a"), base);
+    }
+
+    #[test]
+    fn a_pod_passes_restricted_pod_security() {
+        let pod = pod_of(&deployment(&fixture::cluster(|_| {}), "a"));
+        let context = pod.security_context.clone().unwrap();
+        assert_eq!(context.run_as_non_root, Some(true));
+        assert_eq!(context.seccomp_profile.unwrap().type_, "RuntimeDefault");
+        for container in pod.containers {
+            let context = container.security_context.unwrap();
+            assert_eq!(context.allow_privilege_escalation, Some(false));
+            assert_eq!(context.capabilities.unwrap().drop.unwrap(), ["ALL"]);
+        }
+        assert_eq!(pod.automount_service_account_token, Some(false));
+    }
+}
