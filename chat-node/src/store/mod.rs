@@ -11,6 +11,7 @@ pub mod embedded;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub mod layout;
+pub mod mongo;
 
 /// Why the store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,111 @@
+//! One call: its deadline, its one repetition, and what its errors mean.
+
+use std::time::Duration;
+
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use tokio::time::timeout;
+
+use crate::store::StoreError;
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A unique index, or `_id`, already has the key.
+pub(super) const DUPLICATE_KEY: i32 = 11000;
+/// The server is not, or no longer, the one that writes; or it lost a connection of its own; or two writes met.
+/// By code: host unreachable or not found, lock timeout, network timeout, time limit, write concern timeout,
+/// shutdown, write conflict, stepping down, too many connections, socket, not primary, and the `DocumentDB`
+/// engine's deadlock.
+const TRANSIENT: [i32; 19] = [
+    6, 7, 24, 50, 64, 89, 91, 112, 189, 262, 290, 9001, 10107, 11600, 11602, 13435, 13436, 10058, 16_908_292,
+];
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Driver(Error),
+    /// It took longer than the deadline.
+    Late,
+}
+
+/// Runs `operation`, once more after a network error, all within the deadline. Every operation of this store may
+/// be run twice: what it writes has a unique key, or is guarded, or leaves at worst positions for readers to seal.
+pub(super) async fn call<T, F>(operation: impl Fn() -> F + Send) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Error>> + Send,
+    T: Send,
+{
+    let twice = async {
+        match operation().await {
+            // Without a server to select there is none for the second try either.
+            Err(error)
+                if is_transient(&error) && !matches!(*error.kind, ErrorKind::ServerSelection { .. }) =>
+            {
+                operation().await
+            }
+            done => done,
+        }
+    };
+    match timeout(DEADLINE, twice).await {
+        Ok(done) => done.map_err(Failure::Driver),
+        Err(_) => Err(Failure::Late),
+    }
+}
+
+impl Failure {
+    /// Whether the write met a unique key that exists.
+    pub fn is_duplicate(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        match &*error.kind {
+            ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+            ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Driver(error) => is_transient(error),
+            Self::Late => true,
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let transient = failure.is_transient();
+        let Failure::Driver(error) = failure else {
+            return Self::Unavailable(format!("no answer within {} s", DEADLINE.as_secs()));
+        };
+        let reason = error.kind.to_string();
+        match &*error.kind {
+            _ if transient => Self::Unavailable(reason),
+            ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
+                Self::Corrupt(reason)
+            }
+            _ => Self::Refused(reason),
+        }
+    }
+}
+
+/// Whether the server can be expected to take the call a moment later. Its outcome may be unknown.
+fn is_transient(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::DnsResolve { .. } => true,
+        _ => code(error).is_some_and(|code| TRANSIENT.contains(&code)),
+    }
+}
+
+/// The code that the server gave; those of single entries of an insert are not looked at here.
+fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        ErrorKind::InsertMany(error) => error.write_concern_error.as_ref().map(|error| error.code),
+        _ => None,
+    }
+}

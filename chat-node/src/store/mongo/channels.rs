@@ -1,0 +1,73 @@
+//! Channels and their heads.
+
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::options::ReturnDocument;
+
+use super::Mongo;
+use super::call::call;
+use super::rows::{ChannelRow, pair, signed};
+use crate::ids::{ChannelId, Position, UserId};
+use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, StoreError};
+
+pub(super) async fn get(mongo: &Mongo, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+    find(mongo, doc! { "_id": id }).await
+}
+
+pub(super) async fn of_user(mongo: &Mongo, user: &UserId) -> Result<Vec<Channel>, StoreError> {
+    let channels = mongo.channels();
+    let read = || async {
+        let found = channels.find(doc! { "users": user.as_str() }).sort(doc! { "_id": -1 });
+        found.limit(DIRECT_CHANNELS_LIMIT as i64).await?.try_collect::<Vec<_>>().await
+    };
+    call(read).await?.into_iter().map(ChannelRow::channel).collect()
+}
+
+pub(super) async fn open_direct(
+    mongo: &Mongo,
+    id: ChannelId,
+    users: &[UserId; 2],
+) -> Result<Channel, StoreError> {
+    let pair = doc! { "pair": pair(users) };
+    if let Some(known) = find(mongo, pair.clone()).await? {
+        return Ok(known);
+    }
+    let new = ChannelRow::direct(id, users);
+    let channels = mongo.channels();
+    match call(|| async { channels.insert_one(&new).await }).await {
+        Ok(_) => new.channel(),
+        Err(failure) if failure.is_duplicate() => {
+            // Somebody else has just made it, or the id is another channel's.
+            let taken = || StoreError::Unavailable(format!("channel id {id} is taken; try again"));
+            find(mongo, pair).await?.ok_or_else(taken)
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+pub(super) async fn reserve(
+    mongo: &Mongo,
+    channel: ChannelId,
+    count: u16,
+    now_ms: u64,
+) -> Result<Reservation, StoreError> {
+    let count = i64::from(count);
+    let step = [doc! { "$set": {
+        "head": { "$add": ["$head", count] },
+        "time": { "$add": [{ "$max": [signed(now_ms), { "$add": ["$time", 1_i64] }] }, count - 1] },
+    } }];
+    let channels = mongo.channels();
+    let reserve = || async {
+        let update = channels.find_one_and_update(doc! { "_id": channel }, step.to_vec());
+        update.return_document(ReturnDocument::After).await
+    };
+    let row = call(reserve).await?.ok_or_else(|| StoreError::no_channel(channel))?;
+    let ((head, time_ms), count) = (row.head()?, count.unsigned_abs());
+    Ok(Reservation { first: Position(head + 1 - count), first_ms: time_ms + 1 - count })
+}
+
+async fn find(mongo: &Mongo, filter: Document) -> Result<Option<Channel>, StoreError> {
+    let channels = mongo.channels();
+    let row = call(|| async { channels.find_one(filter.clone()).await }).await?;
+    row.map(ChannelRow::channel).transpose()
+}

@@ -1,0 +1,38 @@
+//! Entries by position and by nonce.
+
+use futures::TryStreamExt;
+use mongodb::bson::doc;
+
+use super::Mongo;
+use super::call::call;
+use super::rows::EntryRow;
+use crate::ids::{ChannelId, Position, UserId};
+use crate::protocol::message::{Entry, Message};
+use crate::store::StoreError;
+
+pub(super) async fn find_nonce(
+    mongo: &Mongo,
+    channel: ChannelId,
+    author: &UserId,
+    nonce: &str,
+) -> Result<Option<Message>, StoreError> {
+    let key = doc! { "channel": channel, "author": author.as_str(), "nonce": nonce };
+    let messages = mongo.messages();
+    let row = call(|| async { messages.find_one(key.clone()).await }).await?;
+    row.map(EntryRow::message).transpose()
+}
+
+pub(super) async fn after(
+    mongo: &Mongo,
+    channel: ChannelId,
+    after: Position,
+    limit: u16,
+) -> Result<Vec<Entry>, StoreError> {
+    let later = doc! { "channel": channel, "position": { "$gt": after } };
+    let messages = mongo.messages();
+    let read = || async {
+        let found = messages.find(later.clone()).sort(doc! { "position": 1 }).limit(limit.into());
+        found.await?.try_collect::<Vec<_>>().await
+    };
+    call(read).await?.into_iter().map(EntryRow::entry).collect()
+}

@@ -1,0 +1,146 @@
+//! Storing entries. The unique indexes decide; what the server says of them differs between servers, so a clash
+//! is understood by reading what is there.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use mongodb::error::{ErrorKind, InsertManyError};
+use tokio::time::sleep;
+
+use super::Mongo;
+use super::call::{DUPLICATE_KEY, Failure, call};
+use super::rows::{EntryRow, rivals};
+use super::summary;
+use crate::protocol::message::{Entry, Message};
+use crate::store::{Inserted, StoreError};
+
+/// How often entries are tried whose clash cannot be understood yet: their rival may not be confirmed by a
+/// majority, or two writers have blocked each other.
+const ATTEMPTS: u32 = 6;
+const BACKOFF: Duration = Duration::from_millis(20);
+
+pub(super) async fn insert(mongo: &Mongo, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
+    summary::note(mongo, entries).await?;
+    let mut outcomes: Vec<Option<Inserted>> = vec![None; entries.len()];
+    for attempt in 0..ATTEMPTS {
+        sleep(BACKOFF.mul_f64(f64::from(attempt) * (0.5 + fastrand::f64()))).await;
+        let open: Vec<_> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
+        let rows: Vec<_> = open.iter().map(|index| EntryRow::new(&entries[*index], mongo.bucket)).collect();
+        let clashes = insert_rows(mongo, &rows).await?;
+        for (number, index) in open.into_iter().enumerate() {
+            outcomes[index] = match clashes.iter().find(|clash| clash.number == number) {
+                None => Some(Inserted::New),
+                Some(clash) if clash.code == DUPLICATE_KEY => understand(mongo, &entries[index]).await?,
+                Some(_) => None,
+            };
+        }
+        if let Some(outcomes) = outcomes.iter().cloned().collect() {
+            return Ok(outcomes);
+        }
+    }
+    Err(StoreError::Unavailable("it is not clear yet what holds the places of some entries".to_owned()))
+}
+
+/// One row that was not stored.
+struct Clash {
+    number: usize,
+    code: i32,
+}
+
+async fn insert_rows(mongo: &Mongo, rows: &[EntryRow]) -> Result<Vec<Clash>, StoreError> {
+    let messages = mongo.messages();
+    let failure = match call(|| async { messages.insert_many(rows).ordered(false).await }).await {
+        Ok(_) => return Ok(Vec::new()),
+        Err(failure) => failure,
+    };
+    clashes(&failure).ok_or_else(|| failure.into())
+}
+
+fn clashes(failure: &Failure) -> Option<Vec<Clash>> {
+    let Failure::Driver(error) = failure else { return None };
+    match &*error.kind {
+        ErrorKind::InsertMany(InsertManyError {
+            write_errors: Some(errors),
+            write_concern_error: None,
+            ..
+        }) => Some(errors.iter().map(|error| Clash { number: error.index, code: error.code }).collect()),
+        _ => None,
+    }
+}
+
+/// What stands in the way of an entry; `None` if nothing can be seen.
+async fn understand(mongo: &Mongo, entry: &Entry) -> Result<Option<Inserted>, StoreError> {
+    let message = match entry {
+        // Only its position is unique.
+        Entry::Void { .. } => return Ok(Some(Inserted::PositionTaken)),
+        Entry::Message(message) => message,
+    };
+    let (messages, filter) = (mongo.messages(), rivals(message));
+    let read = || async { messages.find(filter.clone()).await?.try_collect::<Vec<_>>().await };
+    let rivals: Result<Vec<_>, _> = call(read).await?.into_iter().map(EntryRow::entry).collect();
+    Ok(outcome(message, rivals?))
+}
+
+fn outcome(message: &Message, rivals: Vec<Entry>) -> Option<Inserted> {
+    let same_nonce = |rival: &Message| {
+        (rival.channel_id, &rival.author.id, &rival.nonce)
+            == (message.channel_id, &message.author.id, &message.nonce)
+    };
+    let (mut position_taken, mut id_taken) = (false, false);
+    for rival in rivals {
+        position_taken |= rival.channel() == message.channel_id && rival.position() == message.position;
+        if let Entry::Message(rival) = rival {
+            id_taken |= rival.id == message.id;
+            if same_nonce(&rival) {
+                return Some(if rival.id == message.id { Inserted::New } else { Inserted::Known(rival) });
+            }
+        }
+    }
+    // A sealed position is the usual case, and with another position the message gets another id.
+    match (position_taken, id_taken) {
+        (true, _) => Some(Inserted::PositionTaken),
+        (false, true) => Some(Inserted::IdTaken),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ChannelId, MessageId, Position};
+    use crate::protocol::message::User;
+
+    const CHANNEL: ChannelId = ChannelId(1);
+
+    fn message(id: u64, position: u64, nonce: &str) -> Message {
+        let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
+        let (id, position, content) = (MessageId(id), Position(position), "hi".to_owned());
+        let (nonce, timestamp_ms) = (nonce.to_owned(), id.timestamp_ms());
+        Message { id, channel_id: CHANNEL, position, author, content, nonce, timestamp_ms }
+    }
+
+    #[test]
+    fn a_message_that_met_itself_is_new() {
+        let own = message(7, 1, "a");
+        assert_eq!(outcome(&own, vec![Entry::Message(own.clone())]), Some(Inserted::New));
+    }
+
+    #[test]
+    fn a_known_nonce_counts_more_than_a_taken_position() {
+        let (own, first) = (message(7, 2, "a"), message(6, 1, "a"));
+        let void = Entry::Void { channel_id: CHANNEL, position: Position(2) };
+        assert_eq!(outcome(&own, vec![void, Entry::Message(first.clone())]), Some(Inserted::Known(first)));
+    }
+
+    #[test]
+    fn a_taken_id_is_told_from_a_taken_position() {
+        let own = message(7, 2, "a");
+        assert_eq!(outcome(&own, vec![Entry::Message(message(7, 1, "b"))]), Some(Inserted::IdTaken));
+        assert_eq!(outcome(&own, vec![Entry::Message(message(6, 2, "b"))]), Some(Inserted::PositionTaken));
+    }
+
+    #[test]
+    fn a_rival_that_does_not_show_yet_is_not_guessed() {
+        assert_eq!(outcome(&message(7, 2, "a"), vec![]), None);
+    }
+}

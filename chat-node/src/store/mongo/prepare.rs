@@ -1,0 +1,146 @@
+//! Collections, indexes and first documents. Every step can be repeated, and many nodes may run it at once.
+
+use std::time::Duration;
+
+use mongodb::IndexModel;
+use mongodb::bson::{DateTime, Document, doc};
+use mongodb::error::ErrorKind;
+use mongodb::options::IndexOptions;
+use tokio::time::sleep;
+use tracing::{debug, info};
+
+use super::Mongo;
+use super::call::{DUPLICATE_KEY, Failure, call};
+use super::rows::{signed, unsigned};
+use crate::ids::{ChannelId, ServerId};
+use crate::store::StoreError;
+use crate::store::layout::{Layout, VERSION};
+
+/// Compatible servers may refuse one of several nodes that make the same collection.
+const ATTEMPTS: u32 = 8;
+const BACKOFF: Duration = Duration::from_millis(100);
+
+pub(super) async fn prepare(mongo: &Mongo, official_name: &str) -> Result<(), StoreError> {
+    note_standalone(mongo).await?;
+    check_layout(mongo).await?;
+    for (collection, model) in indexes() {
+        let collection = mongo.database.collection::<Document>(collection);
+        repeated(|| async {
+            call(|| async { collection.create_index(model.clone()).await }).await?;
+            Ok(())
+        })
+        .await?;
+    }
+    repeated(|| make_leases(mongo)).await?;
+    repeated(|| put_official(mongo, official_name)).await
+}
+
+fn indexes() -> Vec<(&'static str, IndexModel)> {
+    let unique = |name: &str| IndexOptions::builder().name(name.to_owned()).unique(true).build();
+    let plain = |name: &str| IndexOptions::builder().name(name.to_owned()).build();
+    let where_exists = |name: &str, field: &str| {
+        let mut options = unique(name);
+        options.partial_filter_expression = Some(doc! { field: { "$exists": true } });
+        options
+    };
+    let index = |keys, options| IndexModel::builder().keys(keys).options(options).build();
+    vec![
+        ("messages", index(doc! { "channel": 1, "position": 1 }, unique("position"))),
+        ("messages", index(doc! { "channel": 1, "author": 1, "nonce": 1 }, where_exists("nonce", "nonce"))),
+        ("messages", index(doc! { "channel": 1, "bucket": 1, "_id": -1 }, plain("history"))),
+        ("buckets", index(doc! { "channel": 1, "bucket": -1 }, plain("newest"))),
+        ("channels", index(doc! { "pair": 1 }, where_exists("pair", "pair"))),
+        ("channels", index(doc! { "users": 1, "_id": -1 }, plain("user"))),
+    ]
+}
+
+/// Says so when a failover is impossible. Such servers, compatible ones among them, do not name a replica set.
+async fn note_standalone(mongo: &Mongo) -> Result<(), StoreError> {
+    let hello = call(|| async { mongo.database.run_command(doc! { "hello": 1 }).await }).await?;
+    if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
+        info!("the store is not a replica set: it is as available as its one server");
+    }
+    Ok(())
+}
+
+async fn check_layout(mongo: &Mongo) -> Result<(), StoreError> {
+    let bucket_ms = signed(mongo.bucket.as_millis());
+    let new = doc! { "_id": "layout", "version": signed(VERSION), "bucket_ms": bucket_ms };
+    let put = || async {
+        match call(|| async { mongo.schema().insert_one(&new).await }).await {
+            Err(failure) if !failure.is_duplicate() => Err(failure.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    };
+    repeated(put).await?;
+    let layout = repeated(|| read_layout(mongo)).await?;
+    layout.check(mongo.bucket)
+}
+
+async fn read_layout(mongo: &Mongo) -> Result<Layout, StoreError> {
+    let row = call(|| async { mongo.schema().find_one(doc! { "_id": "layout" }).await }).await?;
+    // Another node has written it, but a majority may not have it yet.
+    let row = row.ok_or_else(|| StoreError::Unavailable("its layout does not show yet".to_owned()))?;
+    let number = |field| {
+        let number =
+            row.get_i64(field).map_err(|error| StoreError::Corrupt(format!("its layout: {error}")))?;
+        unsigned(number)
+    };
+    Ok(Layout { version: number("version")?, bucket_ms: number("bucket_ms")? })
+}
+
+/// One document for each server id, so that leasing one is a single update.
+async fn make_leases(mongo: &Mongo) -> Result<(), StoreError> {
+    let count = call(|| async { mongo.leases().count_documents(doc! {}).await }).await?;
+    if count >= u64::from(ServerId::COUNT) {
+        return Ok(());
+    }
+    let never = DateTime::from_millis(0);
+    let lease = |id| doc! { "_id": i64::from(id), "holder": "", "fence": 0_i64, "expires": never, "used_until": never };
+    let all: Vec<_> = (0..ServerId::COUNT).map(lease).collect();
+    match call(|| async { mongo.leases().insert_many(&all).ordered(false).await }).await {
+        Err(failure) if !only_duplicates(&failure) => Err(failure.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn only_duplicates(failure: &Failure) -> bool {
+    let Failure::Driver(error) = failure else { return false };
+    let ErrorKind::InsertMany(error) = &*error.kind else { return false };
+    let mut single = error.write_errors.iter().flatten();
+    error.write_concern_error.is_none() && single.all(|error| error.code == DUPLICATE_KEY)
+}
+
+async fn put_official(mongo: &Mongo, name: &str) -> Result<(), StoreError> {
+    let id = doc! { "_id": ChannelId::OFFICIAL };
+    let change = doc! {
+        "$set": { "name": name },
+        "$setOnInsert": { "kind": "official", "head": 0_i64, "time": 0_i64 },
+    };
+    let channels = mongo.channels();
+    let put = || async { channels.update_one(id.clone(), change.clone()).upsert(true).await };
+    match call(put).await {
+        // Two nodes made it at once: the loser's change is an update now.
+        Err(failure) if failure.is_duplicate() => call(put).await?,
+        done => done?,
+    };
+    Ok(())
+}
+
+/// Repeats a step that failed while another node ran the same.
+async fn repeated<T, F>(step: impl Fn() -> F + Send) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>> + Send,
+{
+    let mut attempt = 1;
+    loop {
+        match step().await {
+            Err(error) if attempt < ATTEMPTS && !matches!(error, StoreError::Corrupt(_)) => {
+                debug!(%error, attempt, "preparing the store: once more");
+                sleep(BACKOFF.mul_f64(f64::from(attempt) * (0.5 + fastrand::f64()))).await;
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Which buckets of a channel hold messages. A bucket is noted before its first message is stored, so none is
+//! ever missing; one without message does no harm.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use futures::TryStreamExt;
+use mongodb::bson::doc;
+
+use super::Mongo;
+use super::call::call;
+use super::rows::{signed, unsigned};
+use crate::ids::ChannelId;
+use crate::protocol::message::Entry;
+use crate::store::StoreError;
+use crate::store::bucket::{Bucket, BucketLength};
+
+/// How many buckets a node remembers to have noted; then it forgets all, and notes them once more.
+const REMEMBERED: usize = 100_000;
+/// How many buckets are read at once.
+pub(super) const READ_AT_ONCE: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    noted: Mutex<HashSet<(ChannelId, Bucket)>>,
+}
+
+impl Summary {
+    fn contains(&self, key: (ChannelId, Bucket)) -> bool {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
+
+    fn remember(&self, key: (ChannelId, Bucket)) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() >= REMEMBERED {
+            noted.clear();
+        }
+        noted.insert(key);
+    }
+}
+
+/// Notes the buckets that `entries` will be in.
+pub(super) async fn note(mongo: &Mongo, entries: &[Entry]) -> Result<(), StoreError> {
+    let mut last = None;
+    for key in entries.iter().filter_map(|entry| key(entry, mongo.bucket)) {
+        if last == Some(key) || mongo.summary.contains(key) {
+            continue;
+        }
+        last = Some(key);
+        let row = doc! { "_id": format!("{} {}", key.0, key.1.0), "channel": key.0, "bucket": key.1 };
+        match call(|| async { mongo.buckets().insert_one(&row).await }).await {
+            Err(failure) if !failure.is_duplicate() => return Err(failure.into()),
+            Ok(_) | Err(_) => mongo.summary.remember(key),
+        }
+    }
+    Ok(())
+}
+
+/// The noted buckets up to and with `newest`, newest first; at most [`READ_AT_ONCE`].
+pub(super) async fn up_to(
+    mongo: &Mongo,
+    channel: ChannelId,
+    newest: Bucket,
+) -> Result<Vec<Bucket>, StoreError> {
+    let filter = doc! { "channel": channel, "bucket": { "$lte": newest } };
+    let buckets = mongo.buckets();
+    let read = || async {
+        let found =
+            buckets.find(filter.clone()).sort(doc! { "bucket": -1 }).limit(signed(READ_AT_ONCE as u64));
+        found.await?.try_collect::<Vec<_>>().await
+    };
+    let bucket = |row: mongodb::bson::Document| {
+        let number =
+            row.get_i64("bucket").map_err(|error| StoreError::Corrupt(format!("a bucket: {error}")))?;
+        unsigned(number).map(Bucket)
+    };
+    call(read).await?.into_iter().map(bucket).collect()
+}
+
+fn key(entry: &Entry, length: BucketLength) -> Option<(ChannelId, Bucket)> {
+    match entry {
+        Entry::Message(message) => Some((message.channel_id, Bucket::of(message.id, length))),
+        Entry::Void { .. } => None,
+    }
+}

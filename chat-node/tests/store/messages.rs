@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use chat_node::ids::{ChannelId, MessageId, Position};
+use chat_node::protocol::message::Entry;
+use chat_node::store::{Inserted, Store};
+use futures::future::join_all;
+
+use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, flakes, message, put, user, void};
+
+fn at(ms: u64, server: u64) -> MessageId {
+    MessageId(flakes().take(ms).unwrap() | server << 12)
+}
+
+pub async fn an_entry_comes_back_as_it_was_stored(fixture: Fixture) {
+    let node = fixture.node().await;
+    let mut stored = message(at(T0, 1023), Position(1), "n-1");
+    stored.content = "x".repeat(4_000) + "\0…";
+    stored.channel_id = ChannelId(i64::MAX as u64);
+    let gap = Entry::Void { channel_id: stored.channel_id, position: Position(2) };
+    let entries = [Entry::Message(stored.clone()), gap];
+    assert_eq!(node.insert(&entries).await, Ok(vec![Inserted::New, Inserted::New]));
+    assert_eq!(node.entries_after(stored.channel_id, Position(0), 10).await.as_deref(), Ok(&entries[..]));
+    assert_eq!(node.history(stored.channel_id, None, 10).await, Ok(vec![stored.clone()]));
+    assert_eq!(node.find_nonce(stored.channel_id, &user("ada"), "n-1").await, Ok(Some(stored)));
+}
+
+pub async fn a_repeated_insert_counts_as_new(fixture: Fixture) {
+    let node = fixture.node().await;
+    let entries: Vec<_> =
+        (1..=5).map(|n| Entry::Message(message(at(T0 + n, 1), Position(n), &n.to_string()))).collect();
+    assert_eq!(node.insert(&entries[..3]).await, Ok(vec![Inserted::New; 3]));
+    assert_eq!(node.insert(&entries).await, Ok(vec![Inserted::New; 5]));
+    assert_eq!(node.entries_after(OFFICIAL, Position(0), 10).await, Ok(entries));
+}
+
+pub async fn a_nonce_is_stored_once_when_many_race(fixture: Fixture) {
+    fixture.node().await;
+    for round in 0..5_u64 {
+        let inserts = (0..8_u64).map(|n| {
+            let fixture = &fixture;
+            async move {
+                let own =
+                    message(at(T0 + round * 8 + n, n), Position(round * 8 + n + 1), &format!("race {round}"));
+                let mut done =
+                    fixture.unprepared().await.insert(&[Entry::Message(own.clone())]).await.unwrap();
+                (own, done.remove(0))
+            }
+        });
+        let done = join_all(inserts).await;
+        let won: Vec<_> = done.iter().filter(|(_, outcome)| *outcome == Inserted::New).collect();
+        assert_eq!(won.len(), 1, "{done:?}");
+        let first = Inserted::Known(won[0].0.clone());
+        assert!(done.iter().all(|(own, outcome)| *own == won[0].0 || *outcome == first), "{done:?}");
+    }
+}
+
+pub async fn one_nonce_in_two_channels_or_of_two_authors_are_different_messages(fixture: Fixture) {
+    let node = fixture.node().await;
+    let first = message(at(T0, 1), Position(1), "n");
+    let (mut channel, mut author) =
+        (message(at(T0, 2), Position(1), "n"), message(at(T0 + 1, 1), Position(2), "n"));
+    channel.channel_id = ChannelId(77);
+    author.author.id = user("bob");
+    for other in [first, channel, author] {
+        assert_eq!(node.insert(&[Entry::Message(other)]).await, Ok(vec![Inserted::New]));
+    }
+    assert_eq!(node.find_nonce(OFFICIAL, &user("eve"), "n").await, Ok(None));
+}
+
+pub async fn an_id_that_is_taken_leaves_the_position_open(fixture: Fixture) {
+    let node = fixture.node().await;
+    let first = put(&*node, &mut flakes(), T0, "a").await;
+    let second = Entry::Message(message(first.id, Position(2), "b"));
+    assert_eq!(node.insert(&[second]).await, Ok(vec![Inserted::IdTaken]));
+    assert_eq!(node.insert(&[void(Position(2))]).await, Ok(vec![Inserted::New]));
+}
+
+pub async fn either_the_seal_or_the_late_writer_wins(fixture: Fixture) {
+    let (reader, writer) = (fixture.node().await, fixture.unprepared().await);
+    for n in 1..=20 {
+        let late = [Entry::Message(message(at(T0 + n, 1), Position(n), &n.to_string()))];
+        let seal = [void(Position(n))];
+        let (sealed, written) = tokio::join!(reader.insert(&seal), writer.insert(&late));
+        let outcomes = (sealed.unwrap().remove(0), written.unwrap().remove(0));
+        let winner = match outcomes {
+            (Inserted::New, Inserted::PositionTaken) => &seal,
+            (Inserted::PositionTaken, Inserted::New) => &late,
+            both => panic!("at {n}: {both:?}"),
+        };
+        assert_eq!(reader.entries_after(OFFICIAL, Position(n - 1), 10).await.as_deref(), Ok(&winner[..]));
+    }
+}
+
+pub async fn a_mixed_insert_tells_each_entrys_outcome(fixture: Fixture) {
+    let node = fixture.node().await;
+    let first = put(&*node, &mut flakes(), T0, "a").await;
+    node.insert(&[void(Position(3))]).await.unwrap();
+    let new =
+        |position, nonce: &str| Entry::Message(message(at(T0 + position, 2), Position(position), nonce));
+    let entries = [
+        new(2, "b"),
+        new(3, "c"),
+        new(4, "a"),
+        void(Position(1)),
+        new(5, "d"),
+        new(6, "d"),
+        void(Position(7)),
+    ];
+    let Entry::Message(fifth) = entries[4].clone() else { panic!("a void") };
+    let expected = [
+        Inserted::New,
+        Inserted::PositionTaken,
+        Inserted::Known(first),
+        Inserted::PositionTaken,
+        Inserted::New,
+        Inserted::Known(fifth),
+        Inserted::New,
+    ];
+    assert_eq!(node.insert(&entries).await.as_deref(), Ok(&expected[..]));
+}
+
+/// All messages, page by page, as a client reads them.
+async fn pages(store: &dyn Store, size: u16) -> Vec<MessageId> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.history(OFFICIAL, all.last().copied(), size).await.unwrap();
+        all.extend(page.iter().map(|message| message.id));
+        if page.len() < usize::from(size) {
+            return all;
+        }
+    }
+}
+
+pub async fn history_pages_join_without_gap_across_buckets_empty_ones_and_voids(fixture: Fixture) {
+    let (node, mut flakes, mut ids) = (fixture.node().await, flakes(), Vec::new());
+    // The last ms of a bucket, the first of the next, then a full one, then one after 300 empty ones.
+    let full = (0..40).map(|n| 2 * HOUR_MS + 2 * n);
+    let times = [HOUR_MS - 1, HOUR_MS].into_iter().chain(full).chain([303 * HOUR_MS, 304 * HOUR_MS - 1]);
+    for (n, time) in times.enumerate() {
+        let stored = put(&*node, &mut flakes, T0 + time, &n.to_string()).await;
+        assert_eq!(stored.timestamp_ms, T0 + time);
+        ids.insert(0, stored.id);
+        if time >= 2 * HOUR_MS {
+            let reserved = node.reserve(OFFICIAL, 1, 0).await.unwrap();
+            node.insert(&[void(reserved.first)]).await.unwrap();
+        }
+    }
+    for size in [1, 2, 3, 41, 44, 100] {
+        assert_eq!(pages(&*node, size).await, ids, "pages of {size}");
+    }
+    // A node that did not write them sees the same.
+    assert_eq!(pages(&*fixture.unprepared().await, 7).await, ids);
+}
+
+pub async fn a_page_takes_messages_that_stand_alone_in_a_hundred_buckets(fixture: Fixture) {
+    let (node, mut flakes, mut ids) = (fixture.node().await, flakes(), Vec::new());
+    for n in 0..130 {
+        ids.insert(0, put(&*node, &mut flakes, T0 + n * 3 * HOUR_MS, &n.to_string()).await.id);
+    }
+    let page: Vec<_> =
+        node.history(OFFICIAL, None, 100).await.unwrap().iter().map(|message| message.id).collect();
+    assert_eq!(page, ids[..100]);
+    assert_eq!(pages(&*node, 100).await, ids);
+}
+
+pub async fn history_before_an_id_that_does_not_exist_starts_below_it(fixture: Fixture) {
+    let (node, mut flakes) = (fixture.node().await, flakes());
+    let (first, second) =
+        (put(&*node, &mut flakes, T0, "a").await, put(&*node, &mut flakes, T0 + HOUR_MS, "b").await);
+    let history = async |before: u64| node.history(OFFICIAL, Some(MessageId(before)), 10).await.unwrap();
+    assert_eq!(history(u64::MAX).await, [second, first.clone()]);
+    assert_eq!(history(first.id.0 + 1).await, [first.clone()]);
+    assert_eq!(history(first.id.0).await, []);
+    assert_eq!(history(0).await, []);
+}
+
+pub async fn entries_after_a_position_come_in_order_up_to_the_limit(fixture: Fixture) {
+    let node: Arc<dyn Store> = fixture.node().await;
+    let entries: Vec<_> = (1..=600)
+        .map(|n| {
+            if n % 10 == 0 {
+                void(Position(n))
+            } else {
+                Entry::Message(message(at(T0 + n, 1), Position(n), &n.to_string()))
+            }
+        })
+        .collect();
+    for part in entries.chunks(300) {
+        node.insert(part).await.unwrap();
+    }
+    assert_eq!(node.entries_after(OFFICIAL, Position(0), 500).await.as_deref(), Ok(&entries[..500]));
+    assert_eq!(node.entries_after(OFFICIAL, Position(595), 500).await.as_deref(), Ok(&entries[595..]));
+    assert_eq!(node.entries_after(OFFICIAL, Position(600), 500).await, Ok(vec![]));
+    assert_eq!(node.entries_after(ChannelId(42), Position(0), 500).await, Ok(vec![]));
+}
