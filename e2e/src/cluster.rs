@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::{self as core, ServiceAccount};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use tokio::time::Instant;
@@ -152,15 +153,15 @@ impl Local {
         node.start(pause(&archives)?, &archives).await
     }
 
-    /// Waits until all nodes are ready, as their kubelets report.
+    /// Waits until all nodes are ready, as their kubelets report, and the controllers are at work.
     pub async fn until_ready(&self, progress: &Progress) -> Result<()> {
-        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.access.client().await?);
-        if self.are_ready(&nodes).await {
+        let client = self.access.client().await?;
+        if self.is_ready(&client).await {
             return Ok(());
         }
         let wait = async {
             let deadline = Instant::now() + READY_DEADLINE;
-            while !self.are_ready(&nodes).await {
+            while !self.is_ready(&client).await {
                 if Instant::now() > deadline {
                     let logs =
                         self.nodes.iter().map(|node| self.paths.log(&format!("{}-kubelet", node.name())));
@@ -180,10 +181,14 @@ impl Local {
         self.kubectl(["delete", "node", &node.name(), "--ignore-not-found"]).output().await.map(drop)
     }
 
-    async fn are_ready(&self, nodes: &Api<k8s_openapi::api::core::v1::Node>) -> bool {
-        let Ok(list) = nodes.list(&ListParams::default()).await else { return false };
+    async fn is_ready(&self, client: &kube::Client) -> bool {
+        // Without this account, which a controller makes, no pod is taken.
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+        let nodes: Api<core::Node> = Api::all(client.clone());
+        let Ok(Some(_)) = accounts.get_opt("default").await else { return false };
+        let Ok(seen) = nodes.list(&ListParams::default()).await else { return false };
         self.nodes.iter().all(|node| {
-            let seen = list.items.iter().find(|seen| seen.name_any() == node.name());
+            let seen = seen.items.iter().find(|seen| seen.name_any() == node.name());
             // What a kubelet said before the node started anew does not count.
             seen.and_then(ready_since).zip(node.admitted()).is_some_and(|(said, admitted)| said >= admitted)
         })
@@ -195,7 +200,7 @@ impl Local {
 }
 
 /// When the node's kubelet last said that it is ready, in seconds since 1970.
-fn ready_since(node: &k8s_openapi::api::core::v1::Node) -> Option<i64> {
+fn ready_since(node: &core::Node) -> Option<i64> {
     let conditions = node.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions.iter().find(|one| one.type_ == "Ready" && one.status == "True")?;
     Some(ready.last_heartbeat_time.as_ref()?.0.as_second())

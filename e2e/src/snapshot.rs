@@ -11,10 +11,9 @@ use crate::cgroup;
 use crate::host;
 use crate::paths::Paths;
 use crate::process::Run;
-use crate::tool::Tool;
 
-/// Programs that nodes run and that are not among [`Tool`].
-const NODE_PROGRAMS: [&str; 5] = ["containerd", "containerd-shim", "runc", "pause", "unshare"];
+/// Programs that nodes run and that are not built here.
+const NODE_PROGRAMS: [&str; 4] = ["containerd", "containerd-shim-runc-v2", "runc", "pause"];
 /// Kernel settings that are no settings: counters and states, which change by themselves.
 const COUNTERS: [&str; 12] = [
     "fs/aio-nr",
@@ -113,19 +112,16 @@ impl Snapshot {
 
 /// Our programs, by name; those of others come and go as they like.
 fn processes(cache: &Path) -> BTreeSet<String> {
-    let known = |name: &str| {
-        let tools = Tool::ALL.into_iter().map(Tool::name).chain(NODE_PROGRAMS);
-        // The kernel keeps 15 characters of a name.
-        tools.map(|tool| &tool[..tool.len().min(15)]).any(|tool| tool == name)
-    };
-    let named = |entry: fs::DirEntry| {
+    let programs = cache.join("bin");
+    let ours = |entry: fs::DirEntry| {
         let pid: i32 = entry.file_name().to_string_lossy().parse().ok()?;
-        let name = fs::read_to_string(entry.path().join("comm")).ok()?.trim().to_owned();
-        let ours =
-            fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.starts_with(cache.join("bin")));
-        (ours || known(&name)).then(|| format!("{name} ({pid})"))
+        // One that has ended, and whose parent has not asked for its status yet, has no program any more.
+        let program = fs::read_link(entry.path().join("exe")).ok()?;
+        let name = program.file_name()?.to_string_lossy().into_owned();
+        let known = program.starts_with(&programs) || NODE_PROGRAMS.contains(&name.as_str());
+        known.then(|| format!("{name} ({pid})"))
     };
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(named).collect()
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(ours).collect()
 }
 
 /// Where it is mounted, what kind it is and from where.

@@ -41,6 +41,7 @@ async fn report(paths: &Paths) -> Result<String> {
         let words = ["get"].into_iter().chain(resource.split(' '));
         match Local::running(paths, &binaries).kubectl(words).output().await {
             Ok(table) => write!(text, "\n{table}")?,
+            Err(error) if error.to_string().contains("doesn't have a resource type") => {}
             Err(error) => writeln!(text, "\n{resource}: {error:#}")?,
         }
     }
