@@ -1,5 +1,6 @@
 //! A real Kubernetes on this machine, VibeTalk on it, and the tests of both.
 
+mod addons;
 mod archive;
 mod args;
 mod binaries;
@@ -22,11 +23,13 @@ mod paths;
 mod pki;
 mod process;
 mod progress;
+mod services;
 mod snapshot;
 mod status;
 mod template;
 mod tool;
 mod up;
+mod workload;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;

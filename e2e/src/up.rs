@@ -3,6 +3,7 @@
 use anyhow::Result;
 use futures::future::try_join;
 
+use crate::addons;
 use crate::archive::Archive;
 use crate::binaries::{self, Binaries};
 use crate::cluster::Local;
@@ -18,6 +19,7 @@ use crate::paths::Paths;
 use crate::pki;
 use crate::process::find;
 use crate::progress::Progress;
+use crate::services;
 use crate::snapshot::Snapshot;
 use crate::tool::Tool;
 
@@ -44,11 +46,17 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
     let control_plane = ControlPlane::new(paths, &binaries)?;
     let nodes = async {
         let archives: Vec<Archive> = images::ensure(paths, progress, &binaries).await?;
-        local.ensure_nodes(progress, &archives).await
+        local.ensure_nodes(progress, &archives).await?;
+        Ok(archives)
     };
-    try_join(control_plane.ensure(paths, progress), nodes).await?;
+    let ((), archives) = try_join(control_plane.ensure(paths, progress), nodes).await?;
     remove_surplus(&local, progress).await?;
     local.until_ready(progress).await?;
+    try_join(
+        progress.step("CoreDNS, metrics-server, ingress-nginx", addons::ensure(&local, &archives)),
+        progress.step("RabbitMQ and the store", services::ensure(&local, &archives)),
+    )
+    .await?;
     Ok(local)
 }
 
