@@ -1,0 +1,345 @@
+//! One row for each rule of the decision.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::cluster::InvalidSpec;
+use crate::fixture::{self, World, broker_down};
+use crate::observe::{BrokerState, SecretState, Seen};
+use crate::plan::{BrokerAction, Finalizer, Plan, Prune};
+use crate::resources::Kind;
+
+type Given = fn(&mut World);
+
+/// A world that was as specified until `given` happened to it.
+struct Row {
+    rule: &'static str,
+    given: Given,
+    /// Type, status and reason of conditions, and a word of their message.
+    says: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    /// What the plan changes, in words.
+    does: &'static [&'static str],
+}
+
+/// What a plan changes, in words.
+pub(super) fn does(plan: &Plan) -> Vec<String> {
+    let mut words = Vec::new();
+    if plan.finalizer != Finalizer::Leave {
+        words.push(format!("finalizer {:?}", plan.finalizer));
+    }
+    words.extend(plan.broker.iter().map(|action| match action {
+        BrokerAction::Declare(exchange) => format!("declare {} {}", exchange.kind, exchange.name),
+        BrokerAction::Delete(name) => format!("delete {name}"),
+    }));
+    words.extend(plan.marks.iter().map(|mark| format!("mark {} {:?}", mark.pod, mark.cost)));
+    words.extend(plan.apply.iter().map(|object| format!("apply {}", object.kind)));
+    words.extend(plan.prune.iter().map(|Prune { kind, .. }| format!("prune {kind}")));
+    words.extend(plan.notices.iter().map(|notice| format!("tell {}", notice.reason)));
+    words
+}
+
+fn set_spec(world: &mut World, change: impl FnOnce(&mut crds::VibeTalkClusterSpec)) {
+    change(world.cluster.spec.as_mut().expect("the fixture's spec is valid"));
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        rule: "a converged cluster is ready and left alone",
+        given: |_| {},
+        says: &[
+            ("Ready", "True", "AsSpecified", ""),
+            ("WorkloadAvailable", "True", "AsSpecified", "2 of 2"),
+            ("TopologyInSync", "True", "AsSpecified", "4 partitions"),
+            ("StoreReachable", "True", "AsSpecified", ""),
+            ("ClocksInSync", "True", "AsSpecified", ""),
+            ("AutoscalingActive", "False", "NotRequested", ""),
+            ("ExposureReady", "True", "AsSpecified", "http://10.0.0.9/"),
+            ("Progressing", "False", "AsSpecified", ""),
+            ("Paused", "False", "NotRequested", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "a deleted Service comes back",
+        given: |world| drop(world.observed.children.0.insert(Kind::Service, Seen::Known(None))),
+        says: &[],
+        does: &["apply Service"],
+    },
+    Row {
+        rule: "a field changed by hand is put right",
+        given: |world| world.live(Kind::Service)["spec"]["ports"][0]["targetPort"] = 1.into(),
+        says: &[],
+        does: &["apply Service"],
+    },
+    Row {
+        rule: "an object that could not be read is not written",
+        given: |world| drop(world.observed.children.0.insert(Kind::Service, Seen::Unknown("403".to_owned()))),
+        says: &[],
+        does: &[],
+    },
+    Row {
+        rule: "an object of someone else is not taken over",
+        given: |world| world.live(Kind::Service)["metadata"]["ownerReferences"] = json!([{ "uid": "other" }]),
+        says: &[
+            ("WorkloadAvailable", "False", "NameTaken", "Service `demo` exists"),
+            ("Ready", "False", "NameTaken", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "an Ingress that is no longer wanted goes",
+        given: |world| set_spec(world, |spec| spec.exposure = None),
+        says: &[("ExposureReady", "False", "NotRequested", ""), ("Ready", "True", "AsSpecified", "")],
+        does: &["prune Ingress"],
+    },
+    Row {
+        rule: "an Ingress without an address is not ready",
+        given: |world| world.live(Kind::Ingress)["status"] = json!({}),
+        says: &[
+            ("ExposureReady", "False", "AddressPending", "nginx"),
+            ("Ready", "False", "AddressPending", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "a missing exchange is declared",
+        given: |world| world.exchanges().retain(|exchange| exchange.name != "vt.chat.demo.1.2"),
+        says: &[("TopologyInSync", "False", "ExchangeMissing", "vt.chat.demo.1.2")],
+        does: &["declare direct vt.chat.demo.1.2"],
+    },
+    Row {
+        rule: "an exchange of another type is named and stays",
+        given: |world| world.exchanges()[0].kind = "topic".to_owned(),
+        says: &[("TopologyInSync", "False", "ExchangeMismatch", "type is topic, not direct")],
+        does: &[],
+    },
+    Row {
+        rule: "a broker that is down changes nothing else",
+        given: |world| world.observed.broker = broker_down(),
+        says: &[
+            ("TopologyInSync", "False", "BrokerUnreachable", "no answer in time"),
+            ("WorkloadAvailable", "True", "AsSpecified", ""),
+            ("Ready", "False", "BrokerUnreachable", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "a Secret that goes missing is named by its field, and the pods stay as they are",
+        given: |world| {
+            world.observed.secrets.mongodb = SecretState::Missing("db".to_owned());
+            world.observed.secrets.digest = None;
+        },
+        says: &[(
+            "StoreReachable",
+            "False",
+            "SecretMissing",
+            "spec.mongodb.secretRef: there is no Secret `db`",
+        )],
+        does: &[],
+    },
+    Row {
+        rule: "an incomplete Secret is named by field and key",
+        given: |world| {
+            world.observed.secrets.auth = SecretState::Incomplete {
+                secret: "auth".to_owned(),
+                key: "hs256".to_owned(),
+                problem: "is absent".to_owned(),
+            };
+        },
+        says: &[(
+            "WorkloadAvailable",
+            "False",
+            "SecretIncomplete",
+            "spec.auth.secretRef: key `hs256` of Secret `auth`",
+        )],
+        does: &[],
+    },
+    Row {
+        rule: "changed Secrets roll the pods",
+        given: |world| world.observed.secrets.digest = Some("other".to_owned()),
+        says: &[],
+        does: &["apply Deployment"],
+    },
+    Row {
+        rule: "a store that a node cannot reach is reported with the node's words",
+        given: |world| {
+            world.pods()[0].report = unreachable_store();
+        },
+        says: &[("StoreReachable", "False", "StoreUnreachable", "pod-001: connection refused")],
+        does: &[],
+    },
+    Row {
+        rule: "a clock that is off is reported",
+        given: |world| match &mut world.pods()[1].report {
+            Seen::Known(report) => report.clock_skew_ms = -5_001,
+            Seen::Unknown(why) => panic!("{why}"),
+        },
+        says: &[("ClocksInSync", "False", "ClockSkew", "pod-002")],
+        does: &[],
+    },
+    Row {
+        rule: "pods that the API server refuses are reported in its words",
+        given: |world| {
+            world.live(Kind::Deployment)["status"] = json!({ "conditions": [
+                { "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" },
+            ] });
+        },
+        says: &[("WorkloadAvailable", "False", "PodsRefused", "exceeded quota")],
+        does: &[],
+    },
+    Row {
+        rule: "a paused cluster is observed and left alone",
+        given: |world| {
+            set_spec(world, |spec| spec.paused = true);
+            world.exchanges().clear();
+            world.observed.children.0.insert(Kind::Service, Seen::Known(None));
+        },
+        says: &[("Paused", "True", "PausedBySpec", ""), ("TopologyInSync", "False", "ExchangeMissing", "")],
+        does: &[],
+    },
+    Row {
+        rule: "a spec that cannot be parsed is named by its field and changes nothing",
+        given: |world| {
+            let invalid = InvalidSpec { field: "drain.window".to_owned(), problem: "`0s`".to_owned() };
+            world.cluster.spec = Err(invalid);
+            world.exchanges().clear();
+        },
+        says: &[
+            ("Ready", "False", "InvalidSpec", "spec.drain.window"),
+            ("WorkloadAvailable", "True", "AsSpecified", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "growing is one step",
+        given: |world| set_spec(world, |spec| spec.replicas = Some(9)),
+        says: &[("WorkloadAvailable", "False", "PodsNotReady", "2 of 9")],
+        does: &["apply Deployment"],
+    },
+    Row {
+        rule: "shrinking begins with the pod that has the fewest users",
+        given: |world| {
+            *world.pods() = vec![fixture::pod("pod-001", 7), fixture::pod("pod-002", 5)];
+            set_spec(world, |spec| spec.replicas = Some(1));
+        },
+        says: &[],
+        does: &["mark pod-002 Some(-1)", "apply Deployment"],
+    },
+    Row {
+        rule: "a mark from before is taken away when another pod is to go",
+        given: |world| {
+            *world.pods() = vec![fixture::pod("pod-001", 1), fixture::pod("pod-002", 5)];
+            world.pod("pod-002").cost = Some(-1);
+            set_spec(world, |spec| spec.replicas = Some(1));
+        },
+        says: &[],
+        does: &["mark pod-001 Some(-1)", "mark pod-002 None", "apply Deployment"],
+    },
+    Row {
+        rule: "the next step waits for a pod that is ending",
+        given: |world| {
+            world.pod("pod-002").ends_by = Some(world.now + SignedDuration::from_secs(30));
+            set_spec(world, |spec| spec.replicas = Some(0));
+        },
+        says: &[("Progressing", "True", "PodsNotReady", "waiting for pod pod-002 to end")],
+        does: &[],
+    },
+    Row {
+        rule: "a pod on a lost machine is not waited for",
+        given: |world| {
+            world.pod("pod-002").ends_by = Some(world.now - SignedDuration::from_secs(11));
+            set_spec(world, |spec| spec.replicas = Some(1));
+        },
+        says: &[],
+        does: &["mark pod-001 Some(-1)", "apply Deployment"],
+    },
+    Row {
+        rule: "deletion removes the exchanges, and then lets go",
+        given: World::delete_cluster,
+        says: &[],
+        does: &[
+            "finalizer Remove",
+            "delete vt.chat.demo.1.0",
+            "delete vt.chat.demo.1.1",
+            "delete vt.chat.demo.1.2",
+            "delete vt.chat.demo.1.3",
+            "delete vt.chat.demo.control",
+        ],
+    },
+    Row {
+        rule: "deletion leaves retained exchanges",
+        given: |world| {
+            if let Some(rabbitmq) = &mut world.cluster.rabbitmq {
+                rabbitmq.deletion_policy = crds::DeletionPolicy::Retain;
+            }
+            world.delete_cluster();
+        },
+        says: &[],
+        does: &["finalizer LetGo"],
+    },
+    Row {
+        rule: "deletion waits for a broker that is down",
+        given: |world| {
+            world.observed.broker = broker_down();
+            world.delete_cluster();
+            world.now += SignedDuration::from_secs(29);
+        },
+        says: &[("Ready", "False", "Deleting", "no answer in time")],
+        does: &[],
+    },
+    Row {
+        rule: "but not for ever",
+        given: |world| {
+            world.observed.broker = broker_down();
+            world.delete_cluster();
+            world.now += SignedDuration::from_secs(30);
+        },
+        says: &[],
+        does: &["finalizer LetGo", "tell ExchangesLeft"],
+    },
+    Row {
+        rule: "deletion does not wait for a Secret that is gone",
+        given: |world| {
+            world.observed.broker = BrokerState::NotAsked;
+            world.observed.secrets.rabbitmq = SecretState::Missing("mq".to_owned());
+            world.delete_cluster();
+        },
+        says: &[],
+        does: &["finalizer LetGo", "tell ExchangesLeft"],
+    },
+    Row {
+        rule: "a resource that was let go is left alone",
+        given: |world| {
+            world.cluster.held = false;
+            world.delete_cluster();
+        },
+        says: &[],
+        does: &[],
+    },
+];
+
+fn unreachable_store() -> Seen<crds::NodeReport> {
+    let Seen::Known(mut report) = fixture::pod("any", 0).report else { panic!("the fixture reports") };
+    report.store = crds::node::Dependency::Unreachable { reason: "connection refused".to_owned() };
+    Seen::Known(report)
+}
+
+#[test]
+fn every_rule_holds() {
+    for row in ROWS {
+        let mut world = World::converged(fixture::cluster(|_| {}));
+        (row.given)(&mut world);
+        let plan = world.plan();
+        assert_eq!(does(&plan), row.does, "{}", row.rule);
+        for (type_, status, reason, word) in row.says {
+            let (seen_status, seen_reason, message) = World::condition(&plan, type_);
+            assert_eq!(
+                (seen_status.as_str(), seen_reason.as_str()),
+                (*status, *reason),
+                "{}: {type_}",
+                row.rule
+            );
+            assert!(message.contains(word), "{}: {type_} says {message:?}", row.rule);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The operator against a real API server. There are no kubelets and no other controllers here: what they would do is
+//! written by hand where a test needs it.
+//!
+//! Needs `KUBEBUILDER_ASSETS`, a directory with `etcd` and `kube-apiserver`; without it each test says that it is left
+//! out.
+
+mod broker;
+mod children;
+mod deletion;
+mod exchanges;
+mod namespace;
+mod process;
+mod refusals;
+mod scaling;
+mod schema;
+mod server;

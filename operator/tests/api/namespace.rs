@@ -1,0 +1,205 @@
+//! A namespace of its own for each test, with a broker, the Secrets, and an operator that counts its writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, Request};
+use crds::VibeTalkClusterStatus;
+use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Secret};
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::client::{Body, ClientBuilder};
+use kube::runtime::events::Recorder;
+use kube::{Client, Resource};
+use operator::args::Defaults;
+use operator::backoff::Backoff;
+use operator::cluster::RawCluster;
+use operator::metrics::Metrics;
+use operator::reconcile::{Context, reconcile};
+use operator::{MANAGER, controller, http};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::util::MapRequestLayer;
+
+use crate::broker::Broker;
+use crate::server::{Server, server};
+
+/// Longer than the poll interval and the slowest step after it.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Where one test lives.
+pub struct Namespace {
+    pub name: String,
+    pub server: &'static Server,
+    pub broker: Broker,
+    admin: Client,
+    context: Arc<Context>,
+    writes: Arc<AtomicUsize>,
+    stop: CancellationToken,
+}
+
+impl Namespace {
+    /// An empty namespace and a broker; `None` where there is no API server.
+    pub async fn empty() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = server().await?;
+        let name = format!("test-{}", COUNT.fetch_add(1, Ordering::SeqCst));
+        let admin = Client::try_from(server.admin()).unwrap();
+        let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+        let namespace = KubeNamespace { metadata, ..KubeNamespace::default() };
+        Api::all(admin.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let writes = Arc::new(AtomicUsize::new(0));
+        let context = Arc::new(context(server, writes.clone()));
+        let broker = Broker::start().await;
+        Some(Self { name, server, broker, admin, context, writes, stop: CancellationToken::new() })
+    }
+
+    /// The same with the Secrets of [`spec`].
+    pub async fn with_secrets() -> Option<Self> {
+        let namespace = Self::empty().await?;
+        for name in ["mq", "db", "auth"] {
+            namespace.make_secret(name).await;
+        }
+        Some(namespace)
+    }
+
+    /// Makes the Secret `mq`, `db` or `auth`.
+    pub async fn make_secret(&self, name: &str) {
+        let (host, port) = (self.broker.address.ip(), self.broker.address.port());
+        let data = match name {
+            "mq" => json!({
+                "host": host.to_string(), "username": "vibe", "password": "talk",
+                "management-uri": format!("http://{host}:{port}"),
+            }),
+            "db" => json!({ "uri": "mongodb://store.invalid:27017" }),
+            _ => json!({ "hs256": "0123456789abcdef0123456789abcdef" }),
+        };
+        let secret: Secret =
+            serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data })).unwrap();
+        self.api::<Secret>().create(&PostParams::default(), &secret).await.unwrap();
+    }
+
+    /// Makes the resource.
+    pub async fn make(&self, name: &str, spec: Value) {
+        self.try_make(name, spec).await.unwrap();
+    }
+
+    /// Tries to make the resource, as `kubectl` does: unknown fields are refused.
+    pub async fn try_make(&self, name: &str, spec: Value) -> kube::Result<RawCluster> {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let raw = RawCluster { metadata, spec, status: Value::Null };
+        let mut body = serde_json::to_value(raw).unwrap();
+        body["apiVersion"] = RawCluster::api_version(&()).into();
+        body["kind"] = RawCluster::kind(&()).into();
+        body.as_object_mut().unwrap().remove("status");
+        let path = format!(
+            "/apis/vibetalk.dev/v1alpha1/namespaces/{}/vibetalkclusters?fieldValidation=Strict",
+            self.name
+        );
+        let request = Request::post(path).header("content-type", "application/json");
+        self.admin.request(request.body(body.to_string().into_bytes()).unwrap()).await
+    }
+
+    /// Objects of a kind, as someone who may do everything.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.admin.clone(), &self.name)
+    }
+
+    /// Lets the operator visit once, and returns how much it wrote to the API server.
+    pub async fn visit(&self, name: &str) -> Result<usize, operator::reconcile::Error> {
+        let raw = self.api::<RawCluster>().get(name).await.unwrap();
+        self.visit_as(raw).await
+    }
+
+    /// The same with a resource that the caller has changed.
+    pub async fn visit_as(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
+        let before = self.writes.load(Ordering::SeqCst);
+        reconcile(Arc::new(raw), self.context.clone()).await?;
+        Ok(self.writes.load(Ordering::SeqCst) - before)
+    }
+
+    /// Visits until nothing is left to do.
+    pub async fn settle(&self, name: &str) {
+        for _ in 0..6 {
+            if self.visit(name).await.unwrap() == 0 {
+                return;
+            }
+        }
+        panic!("{name} is still being written after six visits");
+    }
+
+    /// Starts the operator on this namespace, as it runs in a cluster; it ends with the test.
+    pub fn run_operator(&self) {
+        let (context, name, stop) = (self.context.clone(), self.name.clone(), self.stop.clone());
+        tokio::spawn(async move { controller::run(context, &[name], stop).await });
+    }
+
+    pub async fn status(&self, name: &str) -> VibeTalkClusterStatus {
+        // Not the typed resource: the spec may be one that cannot be parsed.
+        let raw = self.api::<RawCluster>().get(name).await.unwrap();
+        serde_json::from_value(raw.status).unwrap_or_default()
+    }
+
+    /// Status, reason and message of a condition; empty before the first visit.
+    pub async fn condition(&self, name: &str, type_: &str) -> (String, String, String) {
+        let conditions = self.status(name).await.conditions;
+        let found = conditions.into_iter().find(|condition| condition.type_ == type_);
+        found.map(|one| (one.status, one.reason, one.message)).unwrap_or_default()
+    }
+
+    /// Whether an object of the kind exists.
+    pub async fn has<K>(&self, name: &str) -> bool
+    where
+        K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + std::fmt::Debug + DeserializeOwned,
+    {
+        self.api::<K>().get_opt(name).await.unwrap().is_some()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A small valid spec.
+pub fn spec() -> Value {
+    json!({
+        "replicas": 2,
+        "rabbitmq": { "secretRef": { "name": "mq" }, "partitions": 2 },
+        "mongodb": { "secretRef": { "name": "db" } },
+        "auth": { "secretRef": { "name": "auth" } },
+    })
+}
+
+/// Waits until `holds`.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn context(server: &Server, writes: Arc<AtomicUsize>) -> Context {
+    let count = MapRequestLayer::new(move |request: Request<Body>| {
+        if request.method() != Method::GET {
+            writes.fetch_add(1, Ordering::SeqCst);
+        }
+        request
+    });
+    let client = ClientBuilder::try_from(server.operator()).unwrap().with_layer(&count).build();
+    Context {
+        recorder: Recorder::new(client.clone(), MANAGER.into()),
+        client,
+        http: http::client().unwrap(),
+        metrics: Metrics::new().unwrap(),
+        defaults: Defaults { chat_node_image: "chat-node:test".to_owned() },
+        backoff: Backoff::default(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Resources that cannot become a chat service yet: the condition names the field, and the others go on.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::namespace::{Namespace, eventually, spec};
+
+#[tokio::test]
+async fn a_missing_secret_is_named_and_the_cluster_converges_once_it_is_there() {
+    let Some(namespace) = Namespace::empty().await else { return };
+    namespace.make_secret("db").await;
+    namespace.make_secret("auth").await;
+    namespace.make("demo", spec()).await;
+    namespace.run_operator();
+    let topology = async || namespace.condition("demo", "TopologyInSync").await;
+    eventually("it is reported", async || topology().await.1 == "SecretMissing").await;
+    let (status, _, message) = topology().await;
+    assert_eq!(status, "False");
+    assert!(message.contains("spec.rabbitmq.secretRef") && message.contains("`mq`"), "{message}");
+    assert!(!namespace.has::<Deployment>("demo").await, "its pods could not start");
+    namespace.make_secret("mq").await;
+    eventually("the exchanges are declared", async || topology().await.0 == "True").await;
+    eventually("the Deployment is made", async || namespace.has::<Deployment>("demo").await).await;
+}
+
+#[tokio::test]
+async fn an_incomplete_secret_is_named_by_its_key() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    let patch = json!({ "data": { "uri": null } });
+    namespace.api::<Secret>().patch("db", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    namespace.make("demo", spec()).await;
+    namespace.settle("demo").await;
+    let (_, reason, message) = namespace.condition("demo", "StoreReachable").await;
+    assert_eq!(reason, "SecretIncomplete");
+    assert!(message.contains("spec.mongodb.secretRef: key `uri` of Secret `db`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_changed_secret_rolls_the_pods() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    namespace.make("demo", spec()).await;
+    namespace.settle("demo").await;
+    let template =
+        async || namespace.api::<Deployment>().get("demo").await.unwrap().spec.unwrap().template.metadata;
+    let before = template().await;
+    let patch = json!({ "stringData": { "uri": "mongodb://elsewhere" } });
+    namespace.api::<Secret>().patch("db", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    namespace.settle("demo").await;
+    assert_ne!(template().await, before);
+}
+
+#[tokio::test]
+async fn a_spec_that_no_schema_catches_is_named_by_its_field_and_others_go_on() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    let mut bad = spec();
+    bad["drain"] = json!({ "window": "0s" });
+    namespace.make("bad", bad).await;
+    namespace.make("good", spec()).await;
+    namespace.run_operator();
+    eventually("the good one is made", async || namespace.has::<Deployment>("good").await).await;
+    let ready = async || namespace.condition("bad", "Ready").await;
+    eventually("the bad one is reported", async || ready().await.1 == "InvalidSpec").await;
+    let message = ready().await.2;
+    assert!(message.starts_with("spec.drain.window: `0s` is not a duration"), "{message}");
+    assert!(!namespace.has::<ServiceAccount>("bad").await, "nothing is made from a bad spec");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_in_the_brokers_words() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    let patch = json!({ "stringData": { "password": "wrong" } });
+    namespace.api::<Secret>().patch("mq", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    namespace.make("demo", spec()).await;
+    namespace.settle("demo").await;
+    let (status, _, message) = namespace.condition("demo", "TopologyInSync").await;
+    assert_eq!(status, "False");
+    assert!(message.contains("refused: 401 Unauthorized: Login failed"), "{message}");
+    assert!(!message.contains("wrong"), "{message}");
+}
