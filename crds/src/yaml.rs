@@ -7,7 +7,7 @@ use crate::VibeTalkCluster;
 
 const HEADER: &str = "\
 # Generated from crds/src/cluster.rs. Do not edit; after a change there, run
-#   cargo run --workspace --bin vibetalk-operator crds > crds/vibetalkclusters.yaml
+#   cargo run --bin vibetalk-operator crds > crds/vibetalkclusters.yaml
 ";
 
 /// The `CustomResourceDefinition` as a value, for `kubectl apply` and for the chart.
@@ -33,7 +33,7 @@ mod tests {
         assert!(
             file == text().unwrap(),
             "crds/vibetalkclusters.yaml is out of date: run \
-             `cargo run --workspace --bin vibetalk-operator crds > crds/vibetalkclusters.yaml`"
+             `cargo run --bin vibetalk-operator crds > crds/vibetalkclusters.yaml`"
         );
     }
 

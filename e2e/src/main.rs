@@ -4,11 +4,15 @@ mod addons;
 mod archive;
 mod args;
 mod binaries;
+mod browser;
+mod cargo;
 mod cgroup;
+mod client;
 mod cluster;
 mod control_plane;
 mod daemon;
 mod down;
+mod eventually;
 mod host;
 mod images;
 mod lock;
@@ -22,11 +26,13 @@ mod packages;
 mod paths;
 mod pki;
 mod process;
+mod product;
 mod progress;
 mod services;
 mod snapshot;
 mod status;
 mod template;
+mod test;
 mod tool;
 mod up;
 mod workload;
@@ -37,7 +43,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Up};
 use crate::binaries::Binaries;
 use crate::down::Check;
 use crate::paths::Paths;
@@ -47,7 +53,7 @@ use crate::tool::Tool;
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -55,22 +61,32 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<()> {
+async fn run(command: Command) -> Result<ExitCode> {
     // An error would say that a provider is installed already: that is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let paths = Paths::discover()?;
     let progress = Progress::start();
     match command {
-        Command::Up(up) => up::local(&paths, &progress, up.nodes).await.map(drop),
+        Command::Up(up) => bring_up(&paths, &progress, &up).await?,
         Command::Down(down) => {
             let check = if down.check { Check::Compare } else { Check::Skip };
-            down::run(&paths, &progress, check).await
+            down::run(&paths, &progress, check).await?;
         }
-        Command::Status => status::print(&paths).await,
-        Command::Kubectl { args } => kubectl(&paths, &args),
-        Command::Logs { part } => logs::print(&paths, part.as_deref()),
-        Command::Test(_) => bail!("there are no tests yet"),
+        Command::Status => status::print(&paths).await?,
+        Command::Kubectl { args } => kubectl(&paths, &args)?,
+        Command::Logs { part } => logs::print(&paths, part.as_deref())?,
+        Command::Test(wanted) => return Ok(test::run(&paths, &progress, wanted.filter).await),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bring_up(paths: &Paths, progress: &Progress, up: &Up) -> Result<()> {
+    let announcement = match &up.existing {
+        Some(existing) => up::existing(paths, progress, existing).await?,
+        None => up::everything(paths, progress, up.nodes).await?.2,
+    };
+    println!("\n{announcement}");
+    Ok(())
 }
 
 /// Becomes kubectl, so that its exit code and its terminal are the caller's.

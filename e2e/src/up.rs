@@ -5,6 +5,7 @@ use futures::future::try_join;
 
 use crate::addons;
 use crate::archive::Archive;
+use crate::args::Existing;
 use crate::binaries::{self, Binaries};
 use crate::cluster::Local;
 use crate::control_plane::ControlPlane;
@@ -18,6 +19,7 @@ use crate::packages;
 use crate::paths::Paths;
 use crate::pki;
 use crate::process::find;
+use crate::product::{self, Announcement, Target};
 use crate::progress::Progress;
 use crate::services;
 use crate::snapshot::Snapshot;
@@ -25,6 +27,24 @@ use crate::tool::Tool;
 
 /// How many nodes there are if nobody says otherwise.
 const NODES: u8 = 3;
+
+/// Brings up the local cluster with VibeTalk on it, or what changed of it.
+pub async fn everything(
+    paths: &Paths,
+    progress: &Progress,
+    nodes: Option<u8>,
+) -> Result<(Local, Target, Announcement)> {
+    let local = local(paths, progress, nodes).await?;
+    let target = Target::local(&local)?;
+    let announcement = product::apply(&target, progress).await?;
+    Ok((local, target, announcement))
+}
+
+/// Brings VibeTalk onto a cluster that is there already, or what changed of it.
+pub async fn existing(paths: &Paths, progress: &Progress, existing: &Existing) -> Result<Announcement> {
+    let binaries = binaries::ensure(paths, progress, &[Tool::Kubectl, Tool::Helm]).await?;
+    product::apply(&Target::existing(paths, &binaries, existing)?, progress).await
+}
 
 /// Brings up the local cluster; `nodes`: how many, or those that run, or three.
 pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Result<Local> {

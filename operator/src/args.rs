@@ -69,7 +69,7 @@ pub struct Render {
 #[derive(Clone, Debug, PartialEq, Eq, Arguments)]
 pub struct Defaults {
     /// Image of the chat node where `spec.image` is absent.
-    #[arg(long, env = "VT_CHAT_NODE_IMAGE", default_value = concat!("vibetalk/chat-node:", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, env = "VT_CHAT_NODE_IMAGE", default_value = concat!("ghcr.io/vibetalk/chat-node:", env!("CARGO_PKG_VERSION")))]
     pub chat_node_image: String,
 }
 

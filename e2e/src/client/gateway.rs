@@ -1,0 +1,63 @@
+//! The way to a chat service.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::frame::Message;
+
+/// Where a chat service is: the address to connect to, and the name to ask for there.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Where connections go.
+    pub address: SocketAddr,
+    /// What the `Host` header says.
+    pub host: String,
+}
+
+impl Gateway {
+    /// The chat service at an `http://` URL.
+    pub fn at(url: &str) -> Result<Self> {
+        let parsed = reqwest::Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+        if parsed.scheme() != "http" {
+            bail!("`{url}`: the tests' client speaks plain http only");
+        }
+        let host = parsed.host_str().with_context(|| format!("`{url}` names no host"))?;
+        let port = parsed.port_or_known_default().unwrap_or(80);
+        let address = (host, port)
+            .to_socket_addrs()
+            .with_context(|| format!("cannot find the host of {url}"))?
+            .next()
+            .with_context(|| format!("the host of {url} has no address"))?;
+        let host = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
+        Ok(Self { address, host })
+    }
+
+    /// Another chat service at the same address, told apart by its host name.
+    pub fn with_host(&self, host: &str) -> Self {
+        Self { address: self.address, host: host.to_owned() }
+    }
+
+    /// The last `limit` messages of a channel as its REST API gives them, newest first.
+    pub async fn history(&self, token: &str, channel: &str, limit: u16) -> Result<Vec<Message>> {
+        #[derive(Deserialize)]
+        struct Page {
+            messages: Vec<Message>,
+        }
+        let url = format!("http://{}/api/v1/channels/{channel}/messages?limit={limit}", self.address);
+        let response = reqwest::Client::new()
+            .get(&url)
+            .header("host", &self.host)
+            .bearer_auth(token)
+            .timeout(super::PATIENCE)
+            .send()
+            .await?;
+        let status = response.status();
+        if !status.is_success() {
+            bail!("{url} answered {status}: {}", response.text().await.unwrap_or_default());
+        }
+        let page: Page = response.json().await.with_context(|| format!("{url} answered something else"))?;
+        Ok(page.messages)
+    }
+}

@@ -1,0 +1,211 @@
+//! `cargo e2e test`: all tests, or some.
+
+mod audit;
+mod broker;
+mod case;
+mod chart;
+mod chatter;
+mod children;
+mod cluster;
+mod page;
+mod scene;
+mod selection;
+mod stand;
+mod stored;
+mod unit;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::binaries;
+use crate::paths::Paths;
+use crate::product::{DEMO_NAMESPACE, SYSTEM, diagnosis};
+use crate::progress::Progress;
+use crate::tool::{Module, Tool};
+
+use case::{Case, Tally};
+use chart::Chart;
+use selection::Selection;
+use stand::Stand;
+use unit::Surroundings;
+use world::World;
+
+/// A group of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The crates' own tests.
+    Unit,
+    /// The chart.
+    Chart,
+    /// VibeTalk on the cluster.
+    Cluster,
+    /// The web page.
+    Browser,
+    /// The machine after all of it.
+    Machine,
+}
+
+impl Stage {
+    /// The name that selects it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Chart => "chart",
+            Self::Cluster => "cluster",
+            Self::Browser => "browser",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+/// A run of the tests.
+struct Session<'a> {
+    paths: &'a Paths,
+    progress: &'a Progress,
+    selection: Selection,
+    tally: Tally,
+}
+
+/// Runs the tests that `filter` names: a stage, or words of a test's name; all if absent. The last line it prints is
+/// `N passed, N failed`.
+pub async fn run(paths: &Paths, progress: &Progress, filter: Option<String>) -> ExitCode {
+    let selection = Selection::new(filter);
+    let mut session = Session { paths, progress, selection, tally: Tally::default() };
+    session.stages().await;
+    let Tally { passed, failed, failures } = &session.tally;
+    if !failures.is_empty() {
+        println!("\nfailed:");
+    }
+    for name in failures {
+        println!("  {name}");
+    }
+    println!("{passed} passed, {failed} failed");
+    // A filter that no test has is more likely a slip than a wish.
+    if *failed > 0 || *passed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+impl Session<'_> {
+    async fn stages(&mut self) {
+        let stand = self.stand().await;
+        if let Err(error) = self.unit(stand.as_ref()).await {
+            self.fail("the crates' own tests run", &error);
+        }
+        if let Err(error) = self.chart().await {
+            self.fail("the chart's tests run", &error);
+        }
+        let Some(stand) = stand else { return };
+        match World::open(stand.local.clone(), stand.target.clone()).await {
+            Ok(world) => {
+                self.cases(Stage::Cluster, cluster::CASES, &world).await;
+                self.cases(Stage::Browser, page::CASES, &world).await;
+            }
+            Err(error) => self.fail("the example can be talked to", &error),
+        }
+        if let Some(outcome) = stand.leave(self.paths, self.progress).await {
+            self.report(Stage::Machine, "taking the cluster down leaves the machine as it was", outcome);
+        }
+    }
+
+    /// The cluster, if some of the wanted tests need it and it can be had.
+    async fn stand(&mut self) -> Option<Stand> {
+        let on_cluster = self.selection.takes_any(Stage::Cluster, names(cluster::CASES))
+            || self.selection.takes_any(Stage::Browser, names(page::CASES));
+        if !on_cluster {
+            return None;
+        }
+        if !stand::possible() {
+            println!(
+                "left out: cluster and browser tests, and those of a real store and broker, as they need root; \
+                 run `cargo e2e test` as root"
+            );
+            return None;
+        }
+        match Stand::take(self.paths, self.progress).await {
+            Ok(stand) => Some(stand),
+            Err(error) => {
+                self.fail("the cluster comes up", &error);
+                None
+            }
+        }
+    }
+
+    async fn unit(&mut self, stand: Option<&Stand>) -> Result<()> {
+        let in_tables = self.selection.takes_any(Stage::Chart, names(chart::CASES))
+            || self.selection.takes_any(Stage::Cluster, names(cluster::CASES))
+            || self.selection.takes_any(Stage::Browser, names(page::CASES));
+        if in_tables && !self.selection.is_everything() {
+            return Ok(());
+        }
+        let wanted = [Tool::Etcd, Tool::KubeApiserver];
+        let api_server = match binaries::ensure(self.paths, self.progress, &wanted).await {
+            Ok(binaries) => Some(binaries.directory(Module::Cluster).to_path_buf()),
+            Err(error) => {
+                println!(
+                    "left out: tests of the operator against an API server, which cannot be built: {error:#}"
+                );
+                None
+            }
+        };
+        let backends = stand.map(|stand| stand.target.backends.clone());
+        let surroundings = Surroundings { api_server, backends };
+        let tally = unit::run(&self.paths.tree, self.selection.words(), &surroundings).await?;
+        self.tally.add(tally);
+        Ok(())
+    }
+
+    async fn chart(&mut self) -> Result<()> {
+        if !self.selection.takes_any(Stage::Chart, names(chart::CASES)) {
+            return Ok(());
+        }
+        let binaries = binaries::ensure(self.paths, self.progress, &[Tool::Helm]).await;
+        let helm = binaries.context("helm cannot be built")?.path(Tool::Helm);
+        let chart = Arc::new(Chart { paths: self.paths.clone(), helm });
+        let selection = self.selection.clone();
+        for case in chart::CASES.iter().filter(|case| selection.takes(Stage::Chart, case.name)) {
+            let outcome = case.execute(chart.clone()).await;
+            self.report(Stage::Chart, case.name, outcome);
+        }
+        Ok(())
+    }
+
+    async fn cases(&mut self, stage: Stage, cases: &[Case<World>], world: &Arc<World>) {
+        let selection = self.selection.clone();
+        for case in cases.iter().filter(|case| selection.takes(stage, case.name)) {
+            println!("test {}: {} …", stage.name(), case.name);
+            let outcome = case.execute(world.clone()).await;
+            let failed = outcome.0.is_err();
+            self.report(stage, case.name, outcome);
+            if failed {
+                explain(world).await;
+            }
+        }
+    }
+
+    fn report(&mut self, stage: Stage, name: &str, (outcome, took): (Result<()>, Duration)) {
+        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("test {}: {name} ... {word} ({:.1} s)", stage.name(), took.as_secs_f64());
+        if let Err(error) = &outcome {
+            println!("  {}", format!("{error:#}").replace('\n', "\n  "));
+        }
+        self.tally.count(name, outcome.is_ok());
+    }
+
+    fn fail(&mut self, name: &str, error: &anyhow::Error) {
+        println!("FAILED: {name}\n  {}", format!("{error:#}").replace('\n', "\n  "));
+        self.tally.count(name, false);
+    }
+}
+
+/// Prints what one would look at next.
+async fn explain(world: &World) {
+    println!("{}", diagnosis::of_namespace(&world.client, DEMO_NAMESPACE).await);
+    println!("the operator's log:\n{}", diagnosis::logs(&world.client, SYSTEM).await);
+}
+
+fn names<W>(cases: &'static [Case<W>]) -> impl Iterator<Item = &'static str> {
+    cases.iter().map(|case| case.name)
+}

@@ -1,0 +1,56 @@
+//! The cluster tests.
+
+mod autoscaling;
+mod chat;
+mod deletion;
+mod idle;
+mod node_loss;
+mod operator_loss;
+mod ready;
+mod refusal;
+mod repair;
+mod scaling;
+
+use super::case::{Case, case};
+use super::world::World;
+
+/// The tests, in the order in which they run.
+pub const CASES: &[Case<World>] = &[
+    case("the example is Ready and kubectl get vtc shows its columns", 60, |world| {
+        Box::pin(ready::columns(world))
+    }),
+    case("the objects belong to the example and its namespace enforces restricted pods", 60, |world| {
+        Box::pin(ready::ownership(world))
+    }),
+    case("users on different servers chat live through NGINX, and a later one reads it", 120, |world| {
+        Box::pin(chat::live_and_history(world))
+    }),
+    case("messages are in the store with bucket and id in order", 120, |world| {
+        Box::pin(chat::stored_in_order(world))
+    }),
+    case(
+        "scaling to 3 gives distinct server ids spread over nodes, and back to 2 nobody loses anything",
+        420,
+        |world| Box::pin(scaling::up_and_down(world)),
+    ),
+    case("CPU load scales a cluster up", 420, |world| Box::pin(autoscaling::by_cpu(world))),
+    case("a deleted exchange is back within the poll interval", 90, |world| {
+        Box::pin(repair::exchange(world))
+    }),
+    case("a deleted Service is back at once", 60, |world| Box::pin(repair::service(world))),
+    case("a killed operator is replaced and changes nothing", 240, |world| {
+        Box::pin(operator_loss::replaced(world))
+    }),
+    case("an idle minute makes no write", 240, |world| Box::pin(idle::minute(world))),
+    case("a killed node does not end the service, and its pods return elsewhere", 480, |world| {
+        Box::pin(node_loss::survived(world))
+    }),
+    case("deleting a cluster removes its objects and exchanges", 300, |world| {
+        Box::pin(deletion::complete(world))
+    }),
+    case("deletion ends though the broker is gone", 300, |world| Box::pin(deletion::without_broker(world))),
+    case("bad fields are refused by the schema", 60, |world| Box::pin(refusal::by_schema(world))),
+    case("a missing Secret is reported with its field, and others keep working", 240, |world| {
+        Box::pin(refusal::missing_secret(world))
+    }),
+];

@@ -1,0 +1,71 @@
+//! The browser tests: people on the web page.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::case::{Case, case};
+use super::world::World;
+use crate::browser::{Browser, Page};
+use crate::client::User;
+
+/// The tests.
+pub const CASES: &[Case<World>] =
+    &[case("two people chat on the web page, and a third reads it later", 240, |world| {
+        Box::pin(chat(world))
+    })];
+
+async fn chat(world: Arc<World>) -> Result<()> {
+    let paths = &world.target.paths;
+    let browser = Browser::start(&paths.state.join("chromium"), &paths.log("chromium")).await?;
+    let ada = sign_in(&world, &browser, "ada", "Ada").await?;
+    let bob = sign_in(&world, &browser, "bob", "Bob").await?;
+
+    let text = format!("typed by Ada {:08x}", fastrand::u32(..));
+    ada.type_into("content", &text).await?;
+    ada.click("send").await?;
+    let on_ada = message(&ada, &text).await.context("on Ada's own page")?;
+    let on_bob = message(&bob, &text).await.context("on Bob's page")?;
+    ensure!(on_ada == on_bob, "at position {on_ada} on one page, {on_bob} on the other");
+    let emptied = ada.evaluate("document.getElementById('content').value").await?;
+    ensure!(emptied == json!(""), "the sent text {emptied} is still in the field");
+
+    let answer = format!("typed by Bob {:08x}", fastrand::u32(..));
+    bob.type_into("content", &answer).await?;
+    bob.click("send").await?;
+    message(&ada, &answer).await.context("Bob's answer on Ada's page")?;
+
+    let carol = sign_in(&world, &browser, "carol", "Carol").await?;
+    message(&carol, &text).await.context("in Carol's history")?;
+    message(&carol, &answer).await.context("in Carol's history")?;
+    let picture = carol.screenshot(&paths.state.join("chat.png")).await?;
+    let size = std::fs::metadata(&picture)?.len();
+    ensure!(size > 5_000, "the picture {} has {size} bytes only", picture.display());
+    println!("    screenshot: {}", picture.display());
+    Ok(())
+}
+
+async fn sign_in(world: &World, browser: &Browser, id: &str, name: &str) -> Result<Page> {
+    let url = world.target.chat_url.as_deref().context("no chat URL")?.trim_end_matches('/');
+    let token = world.key.token(&User::new(id, name))?;
+    let page = browser.open(&format!("{url}/#token={token}")).await?;
+    let connected = "document.getElementById('status')?.textContent.includes('connected') \
+                     && !document.getElementById('status').textContent.includes('disconnected')";
+    page.shows(&format!("{name} is connected"), connected).await?;
+    let server = page.shows("the server id", "document.getElementById('server')?.textContent").await?;
+    println!("    {name} is on server {server}");
+    Ok(page)
+}
+
+/// The position of the message with this text, once the page shows it, and shows it once.
+async fn message(page: &Page, text: &str) -> Result<String> {
+    let children = "[...document.getElementById('messages').querySelectorAll('[data-position]')]";
+    let with_text = format!("{children}.filter(e => e.textContent.includes({text:?}))");
+    let position = page
+        .shows(&format!("a message {text:?} is shown"), &format!("{with_text}[0]?.dataset.position"))
+        .await?;
+    let count = page.evaluate(&format!("{with_text}.length")).await?;
+    ensure!(count == json!(1), "the message is shown {count} times");
+    Ok(position.as_str().unwrap_or_default().to_owned())
+}
