@@ -1,6 +1,7 @@
 //! The objects that a cluster becomes. One builder a kind; [`build`] lists them all.
 
 mod config_map;
+mod container;
 mod deployment;
 mod horizontal_pod_autoscaler;
 mod ingress;

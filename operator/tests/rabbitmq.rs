@@ -1,6 +1,8 @@
 //! The management API of a real RabbitMQ. Needs `VT_TEST_RABBITMQ_MANAGEMENT`, as in
 //! `http://user:password@host:15672`; without it each test says that it is left out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it likes")]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crds::SecretRef;
 use crds::VibeTalkClusterSpec;
 use crds::binding::{auth, mongodb, rabbitmq};
-use crds::{ImagePullPolicy, SecretRef};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
-    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+    ConfigMapVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource,
+    Toleration, TopologySpreadConstraint, Volume,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::service::PORT_NAME;
+use super::container::{self, CONFIG_VOLUME};
 use super::{Blueprint, config_map, digest, labels, metadata, selector};
 
 /// A change of the Secrets changes it, and so rolls the pods.
@@ -24,11 +22,10 @@ const CONFIG_ANNOTATION: &str = "vibetalk.dev/config";
 
 /// Time beyond the drain window in which a node closes its last connections and hands back its leases.
 const GRACE_BEYOND_DRAIN_SECONDS: i64 = 20;
+/// How long a machine may be silent before its chat nodes start elsewhere.
+const LOST_MACHINE_SECONDS: i64 = 30;
 /// The user that the image is built for.
 const USER: i64 = 65_532;
-const ADMIN_PORT_NAME: &str = "admin";
-const CONFIG_DIRECTORY: &str = "/etc/vibetalk";
-const CONFIG_VOLUME: &str = "config";
 /// Read by owner and group only.
 const FILE_MODE: i32 = 0o440;
 
@@ -80,7 +77,7 @@ fn pod(blueprint: &Blueprint<'_>) -> PodSpec {
         enable_service_links: Some(false),
         image_pull_secrets: some_if_any(spec.image_pull_secrets.clone()),
         node_selector: Some(spec.pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
-        tolerations: some_if_any(spec.pod.tolerations.clone()),
+        tolerations: Some(tolerations(&spec.pod.tolerations)),
         termination_grace_period_seconds: Some(
             i64::from(spec.drain.window.as_seconds()) + GRACE_BEYOND_DRAIN_SECONDS,
         ),
@@ -104,96 +101,25 @@ fn pod(blueprint: &Blueprint<'_>) -> PodSpec {
             match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
             ..TopologySpreadConstraint::default()
         }]),
-        containers: vec![container(blueprint)],
+        containers: vec![container::build(blueprint)],
         volumes: Some(volumes(blueprint)),
         ..PodSpec::default()
     }
 }
 
-fn container(blueprint: &Blueprint<'_>) -> Container {
-    let spec = blueprint.spec;
-    Container {
-        name: "chat-node".to_owned(),
-        image: Some(blueprint.cluster.image.clone()),
-        image_pull_policy: spec.image_pull_policy.map(pull_policy),
-        env: Some(environment()),
-        ports: Some(vec![
-            port(PORT_NAME, crds::node::CHAT_PORT),
-            port(ADMIN_PORT_NAME, crds::node::ADMIN_PORT),
-        ]),
-        resources: Some(spec.pod.resources.clone().unwrap_or_else(default_resources)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                ..Capabilities::default()
-            }),
-            ..SecurityContext::default()
-        }),
-        // Up to two minutes to reach the store and lease a server id before the kubelet starts over.
-        startup_probe: Some(Probe {
-            period_seconds: Some(1),
-            failure_threshold: Some(120),
-            ..probe("/healthz")
-        }),
-        readiness_probe: Some(Probe {
-            period_seconds: Some(2),
-            failure_threshold: Some(2),
-            ..probe("/readyz")
-        }),
-        liveness_probe: Some(Probe {
-            period_seconds: Some(10),
-            failure_threshold: Some(6),
-            timeout_seconds: Some(5),
-            ..probe("/healthz")
-        }),
-        volume_mounts: Some(mounts()),
-        ..Container::default()
-    }
-}
-
-fn environment() -> Vec<EnvVar> {
-    let value =
-        |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
-    vec![
-        value("VT_CONFIG", crds::node::CONFIG_PATH.to_owned()),
-        value("VT_LISTEN", format!("0.0.0.0:{}", crds::node::CHAT_PORT)),
-        value("VT_ADMIN_LISTEN", format!("0.0.0.0:{}", crds::node::ADMIN_PORT)),
-        value(crds::binding::ROOT_ENV, crds::binding::ROOT.to_owned()),
-        EnvVar {
-            name: "POD_NAME".to_owned(),
-            value_from: Some(EnvVarSource {
-                field_ref: Some(ObjectFieldSelector {
-                    field_path: "metadata.name".to_owned(),
-                    ..ObjectFieldSelector::default()
-                }),
-                ..EnvVarSource::default()
-            }),
-            ..EnvVar::default()
-        },
-    ]
-}
-
-fn port(name: &str, number: u16) -> ContainerPort {
-    ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: number.into(),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    }
-}
-
-fn probe(path: &str) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::String(ADMIN_PORT_NAME.to_owned()),
-            ..HTTPGetAction::default()
-        }),
-        timeout_seconds: Some(2),
-        ..Probe::default()
-    }
+/// The user's tolerations, and short ones for machines that do not answer: a chat node keeps nothing that is worth
+/// the usual wait of five minutes.
+fn tolerations(of_user: &[Toleration]) -> Vec<Toleration> {
+    let lost = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map(|key| Toleration {
+        key: Some(key.to_owned()),
+        operator: Some("Exists".to_owned()),
+        effect: Some("NoExecute".to_owned()),
+        toleration_seconds: Some(LOST_MACHINE_SECONDS),
+        ..Toleration::default()
+    });
+    let unsaid =
+        lost.into_iter().filter(|own| of_user.iter().all(|said| said.key.is_some() && said.key != own.key));
+    of_user.iter().cloned().chain(unsaid).collect()
 }
 
 /// The directory of each service's credentials, and the Secret that fills it.
@@ -226,39 +152,6 @@ fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
     std::iter::once(config).chain(secrets).collect()
 }
 
-fn mounts() -> Vec<VolumeMount> {
-    let mount = |name: &str, path: String| VolumeMount {
-        name: name.to_owned(),
-        mount_path: path,
-        read_only: Some(true),
-        ..VolumeMount::default()
-    };
-    let directories = [rabbitmq::DIRECTORY, mongodb::DIRECTORY, auth::DIRECTORY];
-    let secrets = directories.map(|name| mount(name, format!("{}/{name}", crds::binding::ROOT)));
-    std::iter::once(mount(CONFIG_VOLUME, CONFIG_DIRECTORY.to_owned())).chain(secrets).collect()
-}
-
-fn default_resources() -> ResourceRequirements {
-    let quantities = |pairs: &[(&str, &str)]| {
-        let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned())));
-        Some(owned.collect::<BTreeMap<_, _>>())
-    };
-    ResourceRequirements {
-        requests: quantities(&[("cpu", "100m"), ("memory", "128Mi")]),
-        limits: quantities(&[("memory", "512Mi")]),
-        ..ResourceRequirements::default()
-    }
-}
-
-fn pull_policy(policy: ImagePullPolicy) -> String {
-    match policy {
-        ImagePullPolicy::Always => "Always",
-        ImagePullPolicy::IfNotPresent => "IfNotPresent",
-        ImagePullPolicy::Never => "Never",
-    }
-    .to_owned()
-}
-
 fn some_if_any<T>(items: Vec<T>) -> Option<Vec<T>> {
     Some(items).filter(|items| !items.is_empty())
 }
@@ -283,6 +176,17 @@ mod tests {
         let cluster = fixture::cluster(|spec| spec["drain"]["window"] = "2m".into());
         let pod = pod_of(&deployment(&cluster, "a"));
         assert_eq!(pod.termination_grace_period_seconds, Some(140));
+    }
+
+    #[test]
+    fn a_users_word_on_lost_machines_wins() {
+        let key = "node.kubernetes.io/unreachable";
+        let of_user =
+            Toleration { key: Some(key.to_owned()), toleration_seconds: Some(5), ..Toleration::default() };
+        let all = tolerations(&[of_user.clone()]);
+        let about: Vec<_> = all.iter().filter(|toleration| toleration.key.as_deref() == Some(key)).collect();
+        assert_eq!(about, [&of_user]);
+        assert_eq!(all.len(), 2);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Needs `KUBEBUILDER_ASSETS`, a directory with `etcd` and `kube-apiserver`; without it each test says that it is left
 //! out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it likes")]
+
 mod broker;
 mod children;
 mod deletion;

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::namespace::{Namespace, spec};
 
+type Change = fn(&mut Value);
+
 /// A change of a valid spec, and a word that the refusal must say.
-const REFUSED: &[(fn(&mut Value), &str)] = &[
+const REFUSED: &[(Change, &str)] = &[
     (|spec| spec["rabbitmq"]["partitions"] = 0.into(), "spec.rabbitmq.partitions"),
     (|spec| spec["rabbitmq"]["partitions"] = 257.into(), "spec.rabbitmq.partitions"),
     (|spec| spec["rabitmq"] = json!({}), "unknown field \"spec.rabitmq\""),
