@@ -107,8 +107,9 @@ impl Local {
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// Starts the nodes that do not run as wanted, and gives every node its images. Both only if needed.
+    /// Boots the nodes that do not run as wanted, and gives every node its images; [`Local::admit`] comes next.
     pub async fn ensure_nodes(&self, progress: &Progress, archives: &[Archive]) -> Result<()> {
+        let earlier = self.archives().unwrap_or_default();
         let file = self.archives_file();
         fs::write(&file, serde_json::to_vec(archives)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
@@ -124,6 +125,14 @@ impl Local {
             progress.step(&format!("boot {}", names(stopped.iter().copied())), boot).await?;
         }
         self.import(progress, archives).await?;
+        // What runs now may still need the images before these; those before them only fill the memory.
+        let kept: Vec<&str> =
+            archives.iter().chain(&earlier).map(|archive| archive.reference.as_str()).collect();
+        try_join_all(self.nodes.iter().map(|node| node.forget_others(&kept))).await.map(drop)
+    }
+
+    /// Lets the kubelets start. Not before the API server is ready: they would wait longer after each failure.
+    pub fn admit(&self) -> Result<()> {
         self.nodes.iter().try_for_each(Node::admit)
     }
 
@@ -172,7 +181,7 @@ impl Local {
             }
             Ok(())
         };
-        progress.step(&format!("wait until {} are ready", names(&self.nodes)), wait).await
+        progress.step(&format!("wait for {}", names(&self.nodes)), wait).await
     }
 
     /// Ends a node for good.

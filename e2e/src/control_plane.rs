@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 
 use crate::binaries::Binaries;
 use crate::cgroup;
@@ -80,7 +80,11 @@ impl ControlPlane {
         self.etcd.ensure(paths).await?;
         self.api_server.ensure(paths).await?;
         let client = client(paths)?;
-        self.api_server.until(paths, PATIENCE, async || ready(&client).await).await?;
+        // Both at once: an API server without its store takes long to say so.
+        let store =
+            self.etcd.until(paths, PATIENCE, async || answers(&client, &format!("{ETCD}/health")).await);
+        let api_server = self.api_server.until(paths, PATIENCE, async || ready(&client).await);
+        try_join(store, api_server).await?;
         try_join_all(self.followers.iter().map(|daemon| daemon.ensure(paths))).await.map(drop)
     }
 }
@@ -168,6 +172,9 @@ impl Place<'_> {
             ("cluster-signing-key-file", &self.pki("ca.key")),
             ("leader-elect", &false),
             ("bind-address", &Ipv4Addr::LOCALHOST),
+            // Each controller fetches an account of its own at the start: at the default rate that takes four seconds.
+            ("kube-api-qps", &200),
+            ("kube-api-burst", &400),
             ("allocate-node-cidrs", &false),
             ("node-monitor-period", &"2s"),
             ("node-monitor-grace-period", &"16s"),
@@ -215,8 +222,11 @@ async fn ready_once(paths: &Paths) -> bool {
 
 /// Anybody may ask for the readiness, but only once the first roles are made: so that is known too.
 async fn ready(client: &reqwest::Client) -> bool {
-    let answer = client.get(format!("https://{HOST}:6443/readyz")).send().await;
-    answer.is_ok_and(|answer| answer.status().is_success())
+    answers(client, &format!("https://{HOST}:6443/readyz")).await
+}
+
+async fn answers(client: &reqwest::Client, url: &str) -> bool {
+    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
 fn client(paths: &Paths) -> Result<reqwest::Client> {

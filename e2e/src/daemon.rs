@@ -45,12 +45,8 @@ impl Daemon {
 
     /// Whether a process of it lives that was started with the same command, environment and configuration.
     pub fn runs_as_wanted(&self) -> bool {
-        let mark = format!("{MARK}={}", self.digest());
-        let marked = |pid: &i32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
-        };
-        self.processes().iter().any(marked)
+        let digest = self.digest();
+        self.processes().into_iter().any(|pid| mark(pid).is_some_and(|mark| mark == digest))
     }
 
     /// Its processes.
@@ -123,5 +119,83 @@ impl Daemon {
             hash.update([0]);
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Whether a process is a daemon of ours or was started by one.
+pub fn is_marked(pid: i32) -> bool {
+    mark(pid).is_some()
+}
+
+/// The mark in the environment of a process.
+fn mark(pid: i32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variables = environment.split(|byte| *byte == 0);
+    let mut marks = variables.filter_map(|one| one.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="));
+    marks.next().map(|mark| String::from_utf8_lossy(mark).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daemon(seconds: &str) -> Option<(tempfile::TempDir, Paths, Daemon)> {
+        let groups: Vec<Hierarchy> =
+            cgroup::hierarchies().ok()?.into_iter().filter(|one| one.has("pids")).collect();
+        if !nix::unistd::geteuid().is_root() || groups.is_empty() {
+            println!(
+                "left out: daemons need control groups of version 1, run as root on a machine that has them"
+            );
+            return None;
+        }
+        let state = tempfile::tempdir().ok()?;
+        let paths = Paths { tree: "/t".into(), cache: "/c".into(), state: state.path().into() };
+        let command = ["sh", "-c", "sleep $0 & sleep $0", seconds].map(str::to_owned).to_vec();
+        let part = format!("trial-{}-{seconds}", std::process::id());
+        Some((
+            state,
+            paths,
+            Daemon { part, command, environment: vec![], configuration: String::new(), groups },
+        ))
+    }
+
+    async fn gone(daemon: &Daemon) -> bool {
+        daemon.end().await.unwrap();
+        cgroup::remove_root(&daemon.groups);
+        daemon.processes().is_empty()
+    }
+
+    #[tokio::test]
+    async fn a_daemon_is_started_once_and_ended_with_all_it_started() {
+        let Some((_state, paths, daemon)) = daemon("61") else { return };
+        daemon.ensure(&paths).await.unwrap();
+        let first = daemon.processes();
+        daemon.ensure(&paths).await.unwrap();
+        assert!(first.iter().all(|pid| daemon.processes().contains(pid) && is_marked(*pid)));
+        assert!(gone(&daemon).await);
+    }
+
+    #[tokio::test]
+    async fn another_configuration_is_another_daemon() {
+        let Some((_state, paths, mut daemon)) = daemon("62") else { return };
+        daemon.ensure(&paths).await.unwrap();
+        assert!(daemon.runs_as_wanted());
+        daemon.configuration = "changed".into();
+        assert!(!daemon.runs_as_wanted());
+        assert!(gone(&daemon).await);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_ends_before_it_is_ready_shows_its_log() {
+        let Some((_state, paths, mut daemon)) = daemon("63") else { return };
+        daemon.command = ["sh", "-c", "echo the reason; sleep 0.1"].map(str::to_owned).to_vec();
+        let start = daemon.ensure(&paths).await;
+        let patience = Duration::from_secs(10);
+        let error = match start {
+            Ok(()) => daemon.until(&paths, patience, async || false).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains("the reason"), "{error}");
+        assert!(gone(&daemon).await);
     }
 }

@@ -84,7 +84,7 @@ impl Node {
 
     /// Those images that are placed on it and that it does not have.
     pub async fn absent<'a>(&self, archives: &'a [Archive]) -> Result<Vec<&'a Archive>> {
-        let present = self.exec(["ctr", "-n", "k8s.io", "images", "ls", "-q"])?.output().await?;
+        let present = self.images().await?;
         let here = |archive: &&Archive| self.holds_services() || archive.placement == Placement::EveryNode;
         let absent = |archive: &&Archive| !present.lines().any(|line| line == archive.reference);
         Ok(archives.iter().filter(here).filter(absent).collect())
@@ -98,6 +98,16 @@ impl Node {
             .logged(&self.paths.log(&format!("{}-import", self.name())))
             .await
             .with_context(|| format!("{} cannot import {}", self.name(), archive.reference))
+    }
+
+    /// Removes the images that were made here and are not among `kept`.
+    pub async fn forget_others(&self, kept: &[&str]) -> Result<()> {
+        let images = self.images().await?;
+        let others: Vec<&str> = others(&images, kept).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        self.exec(["ctr", "-n", "k8s.io", "images", "rm"])?.args(others).output().await.map(drop)
     }
 
     /// Lets kubelet and service proxy start, once the images are there.
@@ -139,6 +149,11 @@ impl Node {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The names of its images, one a line.
+    async fn images(&self) -> Result<String> {
+        self.exec(["ctr", "-n", "k8s.io", "images", "ls", "-q"])?.output().await
     }
 
     fn mark(&self, what: &str) -> Result<()> {
@@ -239,9 +254,20 @@ fn inner_pids(status: &str) -> Option<Vec<&str>> {
     Some(line.split_whitespace().skip(1).collect())
 }
 
+/// The images of `present` that were made here and are not to be kept.
+fn others<'a>(present: &'a str, kept: &[&str]) -> impl Iterator<Item = &'a str> {
+    present.lines().filter(move |image| image.starts_with("localhost/") && !kept.contains(image))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_images_that_were_made_here_are_forgotten() {
+        let present = "localhost/a:1\nlocalhost/a:2\nexample.org/b:1\nsha256:00\n";
+        assert!(others(present, &["localhost/a:2"]).eq(["localhost/a:1"]));
+    }
 
     #[test]
     fn the_init_of_a_node_is_told_from_its_parent_and_from_the_init_of_a_pod() {

@@ -12,6 +12,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 /// How many lines of a log an error shows.
 const TAIL_LINES: usize = 15;
+/// How much of each of them.
+const LINE_LENGTH: usize = 400;
 
 /// A program that must end by itself, successfully and in time.
 #[derive(Debug)]
@@ -133,7 +135,8 @@ pub fn append(log: &Path) -> Result<File> {
 pub fn tail(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    let cut = |line: &&str| line.chars().take(LINE_LENGTH).collect::<String>();
+    let last: Vec<String> = lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(cut).collect();
     format!("the last lines of {}:\n{}", log.display(), last.join("\n"))
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup;
+use crate::daemon;
 use crate::host;
 use crate::paths::Paths;
 use crate::process::Run;
@@ -40,14 +41,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Looks at the machine; `cache` is the directory of the programs that this crate starts.
-    pub async fn take(cache: &Path) -> Result<Self> {
+    /// Looks at the machine.
+    pub async fn take() -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read the mounts")?;
         let routes = command("ip", &["-oneline", "route", "show", "table", "all"]).await
             + &command("ip", &["-6", "-oneline", "route", "show", "table", "all"]).await;
         let rules = command("nft", &["--stateless", "list", "ruleset"]).await;
         let present = [
-            ("process", processes(cache)),
+            ("process", processes()),
             ("mount", mounts.lines().map(mount).collect()),
             ("network namespace", names("/run/netns")),
             ("link", names("/sys/class/net")),
@@ -110,15 +111,14 @@ impl Snapshot {
     }
 }
 
-/// Our programs, by name; those of others come and go as they like.
-fn processes(cache: &Path) -> BTreeSet<String> {
-    let programs = cache.join("bin");
+/// What a daemon of ours was or started, and the programs of nodes. Others come and go as they like.
+fn processes() -> BTreeSet<String> {
     let ours = |entry: fs::DirEntry| {
         let pid: i32 = entry.file_name().to_string_lossy().parse().ok()?;
         // One that has ended, and whose parent has not asked for its status yet, has no program any more.
         let program = fs::read_link(entry.path().join("exe")).ok()?;
         let name = program.file_name()?.to_string_lossy().into_owned();
-        let known = program.starts_with(&programs) || NODE_PROGRAMS.contains(&name.as_str());
+        let known = daemon::is_marked(pid) || NODE_PROGRAMS.contains(&name.as_str());
         known.then(|| format!("{name} ({pid})"))
     };
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(ours).collect()

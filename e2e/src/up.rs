@@ -49,14 +49,13 @@ pub async fn existing(paths: &Paths, progress: &Progress, existing: &Existing) -
 /// Brings up the local cluster; `nodes`: how many, or those that run, or three.
 pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Result<Local> {
     let _lock = Lock::take(paths)?;
-    progress.say(format_args!("state and logs: {}", paths.state.display()));
-    progress.say(format_args!("programs and images: {}", paths.cache.display()));
     let binaries = Binaries::locate(paths)?;
     let running = Local::running(paths, &binaries).nodes.len() as u8;
     let wanted = nodes.unwrap_or(if running == 0 { NODES } else { running });
 
-    let built = Tool::ALL.into_iter().all(|tool| binaries.path(tool).is_file());
-    machine::check(paths, Need::new(wanted.saturating_sub(running), built)).await?;
+    let missing = Tool::ALL.into_iter().filter(|tool| !binaries.path(*tool).is_file()).count();
+    announce(paths, progress, missing, wanted);
+    machine::check(paths, Need::new(wanted.saturating_sub(running), missing == 0)).await?;
     packages::ensure(paths, progress, &packages::CLUSTER).await?;
     machine::try_kernel().await?;
     let binaries = binaries::ensure(paths, progress, &Tool::ALL).await?;
@@ -70,6 +69,7 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
         Ok(archives)
     };
     let ((), archives) = try_join(control_plane.ensure(paths, progress), nodes).await?;
+    local.admit()?;
     remove_surplus(&local, progress).await?;
     local.until_ready(progress).await?;
     try_join(
@@ -80,12 +80,26 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
     Ok(local)
 }
 
+/// Says what will be done, before anything is.
+fn announce(paths: &Paths, progress: &Progress, missing: usize, nodes: u8) {
+    progress.say(format_args!(
+        "a Kubernetes of {nodes} node(s) on this machine; `cargo e2e down` puts everything back"
+    ));
+    progress.say(format_args!("state and logs: {}", paths.state.display()));
+    progress.say(format_args!("programs and images: {}", paths.cache.display()));
+    if missing > 0 {
+        progress.say(format_args!(
+            "{missing} programs are built from Go modules first; that takes up to 15 minutes, once"
+        ));
+    }
+}
+
 /// What stands before the first process: the record of what is to be put back, network and certificates.
 async fn prepare(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<()> {
     let whole = pki::directory(paths).is_dir() && ControlPlane::new(paths, binaries)?.any_runs();
     if !whole {
         down::clear(paths, progress).await?;
-        Snapshot::take(&paths.cache).await?.keep_first(paths)?;
+        Snapshot::take().await?.keep_first(paths)?;
     }
     host::prepare(paths)?;
     network::ensure().await?;
