@@ -8,7 +8,8 @@ use serde_json::json;
 use super::case::{Case, case};
 use super::world::World;
 use crate::browser::{Browser, Page};
-use crate::client::User;
+use crate::client::{SigningKey, User};
+use crate::paths::Paths;
 
 /// The tests.
 pub const CASES: &[Case<World>] =
@@ -16,11 +17,18 @@ pub const CASES: &[Case<World>] =
         Box::pin(chat(world))
     })];
 
+/// A chat page: its URL, and the key that signs its users' tokens.
+type Site<'a> = (&'a str, &'a SigningKey);
+
 async fn chat(world: Arc<World>) -> Result<()> {
-    let paths = &world.target.paths;
+    let url = world.target.chat_url.as_deref().context("no chat URL")?;
+    on_page(&world.target.paths, (url, &world.key)).await
+}
+
+async fn on_page(paths: &Paths, site: Site<'_>) -> Result<()> {
     let browser = Browser::start(&paths.state.join("chromium"), &paths.log("chromium")).await?;
-    let ada = sign_in(&world, &browser, "ada", "Ada").await?;
-    let bob = sign_in(&world, &browser, "bob", "Bob").await?;
+    let ada = sign_in(site, &browser, User::new("ada", "Ada")).await?;
+    let bob = sign_in(site, &browser, User::new("bob", "Bob")).await?;
 
     let text = format!("typed by Ada {:08x}", fastrand::u32(..));
     ada.type_into("content", &text).await?;
@@ -36,7 +44,7 @@ async fn chat(world: Arc<World>) -> Result<()> {
     bob.click("send").await?;
     message(&ada, &answer).await.context("Bob's answer on Ada's page")?;
 
-    let carol = sign_in(&world, &browser, "carol", "Carol").await?;
+    let carol = sign_in(site, &browser, User::new("carol", "Carol")).await?;
     message(&carol, &text).await.context("in Carol's history")?;
     message(&carol, &answer).await.context("in Carol's history")?;
     let picture = carol.screenshot(&paths.state.join("chat.png")).await?;
@@ -46,10 +54,10 @@ async fn chat(world: Arc<World>) -> Result<()> {
     Ok(())
 }
 
-async fn sign_in(world: &World, browser: &Browser, id: &str, name: &str) -> Result<Page> {
-    let url = world.target.chat_url.as_deref().context("no chat URL")?.trim_end_matches('/');
-    let token = world.key.token(&User::new(id, name))?;
-    let page = browser.open(&format!("{url}/#token={token}")).await?;
+async fn sign_in((url, key): Site<'_>, browser: &Browser, user: User) -> Result<Page> {
+    let link = format!("{}/#token={}", url.trim_end_matches('/'), key.token(&user)?);
+    let page = browser.open(&link).await?;
+    let name = &user.name;
     let connected = "document.getElementById('status')?.textContent.includes('connected') \
                      && !document.getElementById('status').textContent.includes('disconnected')";
     page.shows(&format!("{name} is connected"), connected).await?;
