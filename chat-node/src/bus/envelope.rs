@@ -1,0 +1,106 @@
+//! What one node tells the others.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChannelId, UserId};
+use crate::protocol::message::Message;
+
+/// The version of the form below; a node drops what it does not know.
+const VERSION: u8 = 1;
+
+/// A notice on its way between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    #[serde(rename = "v")]
+    version: u8,
+    /// What happened.
+    #[serde(flatten)]
+    pub notice: Notice,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Notice {
+    /// A message is stored.
+    Message {
+        /// The message.
+        message: Message,
+        /// The users of its direct channel; absent for the official one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        users: Option<[UserId; 2]>,
+    },
+    /// Two users have a new direct channel.
+    DirectOpened {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Its users.
+        users: [UserId; 2],
+    },
+    /// A node listens for its own voice.
+    Probe {
+        /// The queue of the node that asks.
+        queue: String,
+        /// The exchange that it was published to.
+        exchange: String,
+    },
+}
+
+/// For whom an envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// Every node.
+    Everyone,
+    /// The nodes where these users are.
+    Users(&'a [UserId; 2]),
+}
+
+impl Envelope {
+    /// An envelope around a notice.
+    pub fn new(notice: Notice) -> Self {
+        Self { version: VERSION, notice }
+    }
+
+    /// For whom it is.
+    pub fn audience(&self) -> Audience<'_> {
+        match &self.notice {
+            Notice::Message { users: Some(users), .. } | Notice::DirectOpened { users, .. } => {
+                Audience::Users(users)
+            }
+            Notice::Message { users: None, .. } | Notice::Probe { .. } => Audience::Everyone,
+        }
+    }
+
+    /// The envelope as bytes.
+    pub fn to_bytes(&self) -> Bytes {
+        // Plain structs with string keys: there is nothing in them that JSON cannot say.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    /// The envelope that bytes hold; `None`: none of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok().filter(|envelope: &Self| envelope.version == VERSION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_survives_the_way() {
+        let users = ["ada".parse().unwrap(), "bob".parse().unwrap()];
+        let envelope = Envelope::new(Notice::DirectOpened { channel_id: ChannelId(9), users });
+        assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Some(envelope));
+    }
+
+    #[test]
+    fn what_is_not_known_is_dropped() {
+        for text in
+            ["", "{}", r#"{"v":2,"kind":"probe","queue":"q","exchange":"e"}"#, r#"{"v":1,"kind":"other"}"#]
+        {
+            assert_eq!(Envelope::from_bytes(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The TCP connection and its AMQP channels; every step has a deadline.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use lapin::options::{BasicQosOptions, ConfirmSelectOptions};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{Channel, Connection, ConnectionProperties};
+
+use super::BrokerError;
+
+/// How long one step may take. A declare can hang for ever on a broker that has lost its quorum.
+pub(super) const STEP: Duration = Duration::from_secs(5);
+/// Silence after which the connection counts as dead is twice this.
+const HEARTBEAT_SECONDS: u16 = 10;
+/// Envelopes that the broker sends ahead of our acknowledgements.
+const PREFETCH: u16 = 1_000;
+/// AMQP channels that binds are spread over: one at a time is five times slower.
+const BIND_CHANNELS: usize = 16;
+
+/// Where the broker is, and who we are to it.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Host name or address.
+    pub host: String,
+    /// AMQP port.
+    pub port: u16,
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+    /// Virtual host.
+    pub vhost: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}:{}/{}", self.username, self.host, self.port, self.vhost)
+    }
+}
+
+impl Credentials {
+    fn uri(&self) -> AMQPUri {
+        let userinfo = AMQPUserInfo { username: self.username.clone(), password: self.password.clone() };
+        AMQPUri {
+            scheme: AMQPScheme::AMQP,
+            authority: AMQPAuthority { userinfo, host: self.host.clone(), port: self.port },
+            vhost: self.vhost.clone(),
+            query: AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() },
+        }
+    }
+}
+
+/// A connection with a channel for each use.
+pub(super) struct Channels {
+    pub connection: Connection,
+    pub publish: Channel,
+    pub consume: Channel,
+    pub bind: Vec<Channel>,
+}
+
+/// Connects and opens the channels.
+pub(super) async fn open(credentials: &Credentials, name: &str) -> Result<Channels, BrokerError> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let connection = step("connecting", Connection::connect_uri(credentials.uri(), properties)).await?;
+    let publish = channel(&connection).await?;
+    step("asking for confirms", publish.confirm_select(ConfirmSelectOptions::default())).await?;
+    let consume = channel(&connection).await?;
+    step("setting the prefetch", consume.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+    let bind = futures::future::try_join_all((0..BIND_CHANNELS).map(|_| channel(&connection))).await?;
+    Ok(Channels { connection, publish, consume, bind })
+}
+
+async fn channel(connection: &Connection) -> Result<Channel, BrokerError> {
+    step("opening an AMQP channel", connection.create_channel()).await
+}
+
+/// Awaits one step, at most [`STEP`].
+pub(super) async fn step<T>(
+    step: &'static str,
+    future: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(STEP, future).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(BrokerError::Amqp { step, error }),
+        Err(_) => Err(BrokerError::Timeout { step, limit: STEP }),
+    }
+}

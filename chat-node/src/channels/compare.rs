@@ -1,0 +1,93 @@
+//! Comparing heads: the bus may lose anything, so every few seconds, more often while the broker is away, the node
+//! asks the store how far the channels are that somebody here follows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::node::Dependency;
+
+use super::Channels;
+use crate::hub::room::Room;
+use crate::ids::{ChannelId, Position, UserId};
+use crate::store::{Channel, ChannelKind, StoreError};
+
+/// Between two comparisons while the broker is there, before the jitter of half.
+const HEALTHY: Duration = Duration::from_secs(4);
+/// The same while it is away: the longest that a message then takes.
+const DEGRADED: Duration = Duration::from_millis(600);
+/// Comparisons between two looks for new direct channels while the broker is away.
+const LOOKS: u32 = 25;
+/// Channels per read.
+const PER_READ: usize = 500;
+
+impl Channels {
+    /// Compares for ever.
+    pub async fn keep_comparing(self: Arc<Self>, report: impl Fn(Dependency)) {
+        let mut round = 0_u32;
+        loop {
+            let degraded = self.bus.health() != Dependency::Reachable;
+            self.metrics.degraded.set(degraded.into());
+            let period = if degraded { DEGRADED } else { HEALTHY };
+            tokio::time::sleep(period.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            report(match self.compare(self.hub.rooms()).await {
+                Ok(()) => Dependency::Reachable,
+                Err(error) => Dependency::Unreachable { reason: error.to_string() },
+            });
+            round = round.wrapping_add(1);
+            if degraded && round.is_multiple_of(LOOKS) {
+                self.introduce_missed(self.hub.connections.users()).await;
+            }
+        }
+    }
+
+    pub(super) fn compare_soon(self: &Arc<Self>, rooms: Vec<Arc<Room>>) {
+        let channels = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = channels.compare(rooms).await {
+                // The next round comes soon.
+                tracing::debug!(%error, "the heads could not be compared");
+            }
+        });
+    }
+
+    pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) {
+        let channels = Arc::clone(self);
+        tokio::spawn(async move { channels.introduce_missed(users).await });
+    }
+
+    async fn compare(self: &Arc<Self>, rooms: Vec<Arc<Room>>) -> Result<(), StoreError> {
+        for chunk in rooms.chunks(PER_READ) {
+            let ids: Vec<ChannelId> = chunk.iter().map(|room| room.id).collect();
+            let heads: HashMap<_, _> = self.store.heads(&ids).await?.into_iter().collect();
+            for room in chunk {
+                if let Some(head) = heads.get(&room.id).filter(|head| room.last() < **head) {
+                    let passed = room.note(*head);
+                    self.passed(room, passed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for direct channels that these users have got without this node hearing of it. One user after the
+    /// other: it is no hurry, and there may be many.
+    async fn introduce_missed(self: &Arc<Self>, users: Vec<UserId>) {
+        for user in users {
+            match self.store.direct_channels(&user).await {
+                Ok(found) => found.iter().for_each(|channel| self.introduce_found(channel)),
+                Err(error) => {
+                    tracing::debug!(%error, "the look for new direct channels broke off");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A connection knows the channels that were there when it signed in, so what it does not know is new to it.
+    fn introduce_found(&self, channel: &Channel) {
+        if let ChannelKind::Direct(users) = &channel.kind {
+            self.introduce(channel.id, users, Position(0));
+        }
+    }
+}

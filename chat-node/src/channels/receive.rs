@@ -1,0 +1,66 @@
+//! What comes over the bus, and what this node stores itself: into the rooms.
+
+use std::sync::Arc;
+
+use super::Channels;
+use crate::bus::{Envelope, Notice, Received};
+use crate::hub::room::{Passed, Room};
+use crate::ids::Position;
+use crate::protocol::message::Entry;
+use crate::store::ChannelKind;
+
+impl Channels {
+    /// Takes in what came over the bus.
+    pub fn receive(self: &Arc<Self>, received: Received) {
+        match received {
+            Received::Envelope(envelope) => {
+                self.metrics.received.inc();
+                self.receive_notice(envelope);
+            }
+            Received::Attached(users) => {
+                let concerned = |room: &Arc<Room>| match &room.kind {
+                    ChannelKind::Official => false,
+                    ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
+                };
+                let rooms = self.hub.rooms().into_iter().filter(concerned).collect();
+                self.compare_soon(rooms);
+                self.introduce_missed_soon(users);
+            }
+            Received::Connected => {
+                self.compare_soon(self.hub.rooms());
+                self.introduce_missed_soon(self.hub.connections.users());
+            }
+        }
+    }
+
+    fn receive_notice(self: &Arc<Self>, envelope: Envelope) {
+        match envelope.notice {
+            Notice::Message { message, users } => {
+                if let Some(users) = users {
+                    // Who has not heard of the channel yet follows it from just before this message.
+                    let before = Position(message.position.0.saturating_sub(1));
+                    self.introduce(message.channel_id, &users, before);
+                }
+                self.receive_entry(Entry::Message(message));
+            }
+            Notice::DirectOpened { channel_id, users } => self.introduce(channel_id, &users, Position(0)),
+            Notice::Probe { .. } => {}
+        }
+    }
+
+    /// Lets an entry into its room, if this node has one.
+    pub(super) fn receive_entry(self: &Arc<Self>, entry: Entry) {
+        if let Some(room) = self.hub.room(entry.channel()) {
+            let passed = room.receive(entry);
+            self.passed(&room, passed);
+        }
+    }
+
+    /// Counts what went through a gate, and begins to fill what is missing.
+    pub(super) fn passed(self: &Arc<Self>, room: &Arc<Room>, passed: Passed) {
+        self.metrics.delivered.inc_by(passed.deliveries as u64);
+        if passed.begin_fill {
+            self.fill_soon(room);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Flags, environment, configuration file and bindings become one typed [`Config`], or an error that names what is
+//! wrong with which of them.
+
+mod bindings;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use crds::NodeConfig;
+use crds::binding::ROOT_ENV;
+use crds::exchange::ClusterKey;
+use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig, TopologyPlan};
+
+use crate::auth::SigningKey;
+use crate::bus::rabbitmq::Credentials;
+use crate::limits::Limits;
+
+/// The VibeTalk chat server. Without any flag it runs alone, on a store of its own.
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// Settings as YAML, as the operator writes them; without it the node runs alone
+    #[arg(long, env = "VT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where users come in: web page, REST, WebSocket
+    #[arg(long, env = "VT_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where the platform asks: /healthz, /readyz, /metrics, /v1/node
+    #[arg(long, env = "VT_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    pub admin_listen: SocketAddr,
+    /// Directory of the node's own store [default: $XDG_DATA_HOME/vibetalk or ~/.local/share/vibetalk]
+    #[arg(long, env = "VT_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Directory with the credentials: mongodb/, rabbitmq/, auth/, one file per key
+    #[arg(long, env = ROOT_ENV, value_name = "DIR")]
+    pub bindings: Option<PathBuf>,
+    /// This node's name [default: the host's name]
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub node: Option<String>,
+    /// Let anybody sign in under any name, although others than this machine can connect
+    #[arg(long, env = "VT_DEV_LOGIN")]
+    pub dev_login: bool,
+}
+
+/// All that a node must know to start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node's name.
+    pub node: String,
+    /// Where users come in.
+    pub listen: SocketAddr,
+    /// Where the platform asks.
+    pub admin_listen: SocketAddr,
+    /// Whether there is no configuration file.
+    pub stands_alone: bool,
+    /// Settings that are not secret.
+    pub settings: NodeConfig,
+    /// Where messages are kept.
+    pub store: StoreChoice,
+    /// How other nodes are reached.
+    pub bus: BusChoice,
+    /// Who may sign in.
+    pub auth: AuthChoice,
+    /// Every bound.
+    pub limits: Arc<Limits>,
+}
+
+/// Where messages are kept.
+#[derive(Clone)]
+pub enum StoreChoice {
+    /// In a file in this directory.
+    Embedded(PathBuf),
+    /// In MongoDB, at this connection string.
+    Mongo(String),
+}
+
+/// How other nodes are reached.
+#[derive(Clone, Debug)]
+pub enum BusChoice {
+    /// There are none.
+    InProcess,
+    /// Over RabbitMQ.
+    RabbitMq(Credentials),
+}
+
+/// Who may sign in.
+#[derive(Clone, Debug)]
+pub enum AuthChoice {
+    /// Whoever has a token signed with this key.
+    Tokens(SigningKey),
+    /// Anybody, under any name.
+    Development,
+}
+
+/// Why there is no [`Config`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The configuration file cannot be read.
+    #[error("the configuration file {} cannot be read: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The configuration file says something that cannot be understood.
+    #[error("the configuration file {} is wrong: {error}", path.display())]
+    Yaml {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: serde_yaml::Error,
+    },
+    /// A setting is out of its bounds.
+    #[error("`{field}` in the configuration file is {value}; it must be {bounds}")]
+    Bounds {
+        /// Which setting.
+        field: &'static str,
+        /// What it says.
+        value: u64,
+        /// What it may say.
+        bounds: &'static str,
+    },
+    /// A credential is absent or unusable.
+    #[error("the credential {} is unusable: {reason}", path.display())]
+    Binding {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody could sign in safely.
+    #[error(
+        "there is no signing key ({ROOT_ENV}/auth/hs256), and {0} can be reached from other machines: \
+         add the key, or listen on 127.0.0.1, or say --dev-login to let anybody in"
+    )]
+    NoKey(SocketAddr),
+    /// There is no place for the store.
+    #[error("there is no home directory for the data: name a directory with --data")]
+    NoDataDirectory,
+}
+
+impl Config {
+    /// What the options ask for.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(options: Options) -> Result<Self, ConfigError> {
+        let settings = match &options.config {
+            Some(path) => read_settings(path)?,
+            None => alone(),
+        };
+        let root = options.bindings.as_deref();
+        let mongo = root.map(bindings::mongodb).transpose()?.flatten();
+        let rabbitmq = root.map(bindings::rabbitmq).transpose()?.flatten();
+        let key = root.map(bindings::signing_key).transpose()?.flatten();
+        let store = match mongo {
+            Some(uri) => StoreChoice::Mongo(uri),
+            None => StoreChoice::Embedded(data_directory(options.data)?),
+        };
+        let auth = match key {
+            Some(key) => AuthChoice::Tokens(key),
+            None if options.dev_login || options.listen.ip().is_loopback() => AuthChoice::Development,
+            None => return Err(ConfigError::NoKey(options.listen)),
+        };
+        Ok(Self {
+            node: options.node.filter(|name| !name.is_empty()).unwrap_or_else(host_name),
+            listen: options.listen,
+            admin_listen: options.admin_listen,
+            stands_alone: options.config.is_none(),
+            settings,
+            store,
+            bus: rabbitmq.map_or(BusChoice::InProcess, BusChoice::RabbitMq),
+            auth,
+            limits: Arc::new(Limits::default()),
+        })
+    }
+}
+
+impl std::fmt::Debug for StoreChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded(path) => f.debug_tuple("Embedded").field(path).finish(),
+            // The connection string holds a password.
+            Self::Mongo(_) => f.write_str("Mongo"),
+        }
+    }
+}
+
+/// The settings of a node that runs alone.
+pub fn alone() -> NodeConfig {
+    NodeConfig {
+        cluster: ClusterKey::new("local", "alone"),
+        topology: TopologyPlan { epoch: 1, partitions: 4 },
+        store: StoreConfig { database: "vibetalk".to_owned(), bucket: crds::Duration::days(10) },
+        auth: AuthConfig::default(),
+        official_group: OfficialGroupConfig { name: "Official".to_owned(), topic: String::new() },
+        drain_window: crds::Duration::seconds(20),
+    }
+}
+
+fn read_settings(path: &Path) -> Result<NodeConfig, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
+    let settings: NodeConfig =
+        serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml { path: path.to_owned(), error })?;
+    let partitions = settings.topology.partitions;
+    if !(1..=256).contains(&partitions) {
+        let (field, value) = ("topology.partitions", partitions.into());
+        return Err(ConfigError::Bounds { field, value, bounds: "1 to 256" });
+    }
+    Ok(settings)
+}
+
+fn data_directory(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    given
+        .or_else(|| directory("XDG_DATA_HOME").map(|home| home.join("vibetalk")))
+        .or_else(|| directory("HOME").map(|home| home.join(".local/share/vibetalk")))
+        .ok_or(ConfigError::NoDataDirectory)
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "node".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What a client is told when something is refused: one table of codes for frames and REST, one of close codes.
+//! `PROTOCOL.md` shows both; a test keeps them equal.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+macro_rules! error_codes {
+    ($($variant:ident, $code:literal, $status:literal, $meaning:literal;)*) => {
+        /// Why a command or a request was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ErrorCode {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// All of them, in the order of `PROTOCOL.md`.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as clients see it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What it means, as a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    Malformed, "malformed", 400, "The frame or body cannot be read; the message says where.";
+    UnknownOp, "unknown_op", 400, "The frame's `op` is none that this server knows.";
+    InvalidContent, "invalid_content", 400, "A message's content is empty or too long.";
+    InvalidNonce, "invalid_nonce", 400, "A nonce is empty or too long.";
+    InvalidName, "invalid_name", 400, "A shown name is empty, too long or holds control characters.";
+    InvalidRecipient, "invalid_recipient", 400, "A direct channel needs another user than yourself.";
+    Unauthorized, "unauthorized", 401, "The token is absent, expired or not signed by a known key.";
+    NotFound, "not_found", 404, "There is nothing at this address.";
+    UnknownChannel, "unknown_channel", 404, "There is no such channel, or it is not yours.";
+    UnknownUser, "unknown_user", 404, "There is no user with this id, or they have never signed in.";
+    TooLarge, "too_large", 413, "The body is larger than the server takes.";
+    RateLimited, "rate_limited", 429, "Too many commands; try again after the stated time.";
+    Internal, "internal", 500, "The server failed; its log says why.";
+    Unavailable, "unavailable", 503, "The store does not answer; try again after the stated time, with the same nonce.";
+    NodeFull, "node_full", 503, "This node takes no more connections; try again.";
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A refusal as a client sees it, in a frame or as a problem document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: the thing, the reason, the next step.
+    pub message: String,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// A refusal that another try will not change.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    /// A refusal that another try after `retry_after` may change.
+    pub fn retry(code: ErrorCode, message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { code, message: message.into(), retry_after: Some(retry_after) }
+    }
+}
+
+/// What a client should do after its connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterClose {
+    /// Connect again, to any node, with the same token and the cursors.
+    Resume,
+    /// Connect again with a new token.
+    NewToken,
+    /// Change the client first.
+    Stop,
+}
+
+impl AfterClose {
+    /// As `PROTOCOL.md` says it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Resume => "connect again with cursors",
+            Self::NewToken => "connect again with a new token",
+            Self::Stop => "do not connect again",
+        }
+    }
+}
+
+macro_rules! close_reasons {
+    ($($variant:ident, $code:literal, $text:literal, $after:ident;)*) => {
+        /// Why the server closes a connection.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum CloseReason {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl CloseReason {
+            /// All of them, in the order of `PROTOCOL.md`.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The WebSocket close code.
+            pub fn code(self) -> u16 {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The text beside the close code; also the metric's label.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What the client should do next.
+            pub fn after(self) -> AfterClose {
+                match self { $(Self::$variant => AfterClose::$after,)* }
+            }
+        }
+    };
+}
+
+close_reasons! {
+    TooLarge, 1009, "frame too large", Stop;
+    Restart, 1012, "node is going away", Resume;
+    NotText, 4002, "only text frames are understood", Stop;
+    NotIdentified, 4003, "identify first", Stop;
+    BadToken, 4004, "token refused", NewToken;
+    AlreadyIdentified, 4005, "identified twice", Stop;
+    IdentifyTimeout, 4006, "no identify in time", Resume;
+    TooManyConnections, 4007, "too many connections of this user", Stop;
+    Slow, 4008, "client reads too slowly", Resume;
+    HeartbeatTimeout, 4009, "no heartbeat in time", Resume;
+    Flooding, 4010, "too many refused commands", Resume;
+    TokenExpired, 4011, "token expired", NewToken;
+    Unavailable, 4012, "the store does not answer", Resume;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = include_str!("../PROTOCOL.md");
+
+    #[test]
+    fn the_protocol_document_lists_every_error_code() {
+        for code in ErrorCode::ALL {
+            let row = format!("| `{}` | {} | {} |", code.as_str(), code.status(), code.meaning());
+            assert!(PROTOCOL.contains(&row), "PROTOCOL.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
+    fn the_protocol_document_lists_every_close_code() {
+        for reason in CloseReason::ALL {
+            let row = format!("| {} | {} | {} |", reason.code(), reason.text(), reason.after().advice());
+            assert!(PROTOCOL.contains(&row), "PROTOCOL.md lacks the row\n{row}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the driver needs of a way to a client, whatever it is.
+
+use std::future::Future;
+
+use axum::extract::ws::Utf8Bytes;
+
+use crate::error::CloseReason;
+use crate::protocol::codec::Encoded;
+
+/// What comes from a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// A text frame.
+    Text(Utf8Bytes),
+    /// A frame that is not text.
+    Binary,
+    /// A frame that is larger than the client may send.
+    Oversize,
+    /// A sign of life without content.
+    Control,
+    /// Nothing any more: the client has closed, or the way is broken.
+    Gone,
+}
+
+/// The client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// A way to one client.
+pub trait Transport: Send {
+    /// Waits for what the client says. Nothing is lost if the future is dropped.
+    fn receive(&mut self) -> impl Future<Output = Incoming> + Send;
+
+    /// Takes a frame, to be written with others; waits while too much is unwritten.
+    fn feed(&mut self, frame: Encoded) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Writes all that was fed.
+    fn flush(&mut self) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Says why, and closes.
+    fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,191 @@
+//! The connections of this node and whose they are.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::send_queue::SendQueue;
+use crate::ids::{ChannelId, UserId};
+use crate::limits::Limits;
+use crate::session::Introduction;
+
+/// Orders that may wait for one connection.
+const ORDERS_MAX: usize = 64;
+
+/// Names a connection on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What the node tells a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Its user has a channel that it may not know.
+    Introduce(Introduction),
+    /// Send the client elsewhere after this time.
+    Reconnect(Duration),
+}
+
+/// Why a user's further connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyConnections;
+
+/// All connections of this node.
+#[derive(Debug)]
+pub struct Connections {
+    limits: Arc<Limits>,
+    next: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: HashMap<ConnectionId, Handle>,
+    of_user: HashMap<UserId, Vec<ConnectionId>>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    orders: mpsc::Sender<Order>,
+    queue: SendQueue,
+    user: Option<UserId>,
+    /// Channels that the connection has been told of.
+    known: HashSet<ChannelId>,
+}
+
+impl Connections {
+    pub(super) fn new(limits: Arc<Limits>) -> Self {
+        Self { limits, next: AtomicU64::new(1), state: Mutex::default() }
+    }
+
+    /// Enters a connection; `None`: the node is full.
+    pub fn enter(&self, queue: &SendQueue) -> Option<(ConnectionId, mpsc::Receiver<Order>)> {
+        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+        let mut state = self.state();
+        if state.open.len() >= self.limits.connections_per_node {
+            return None;
+        }
+        let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
+        state.open.insert(id, Handle { orders, queue: queue.clone(), user: None, known: HashSet::new() });
+        Some((id, receiver))
+    }
+
+    /// Says whose a connection is.
+    ///
+    /// # Errors
+    /// [`TooManyConnections`].
+    pub fn sign_in(&self, id: ConnectionId, user: &UserId) -> Result<(), TooManyConnections> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let Some(handle) = state.open.get_mut(&id) else { return Ok(()) };
+        let of_user = state.of_user.entry(user.clone()).or_default();
+        if of_user.len() >= self.limits.connections_per_user {
+            return Err(TooManyConnections);
+        }
+        of_user.push(id);
+        handle.user = Some(user.clone());
+        Ok(())
+    }
+
+    /// Removes a connection.
+    pub fn remove(&self, id: ConnectionId) {
+        let mut state = self.state();
+        let Some(user) = state.open.remove(&id).and_then(|handle| handle.user) else { return };
+        if let Some(of_user) = state.of_user.get_mut(&user) {
+            of_user.retain(|other| *other != id);
+            if of_user.is_empty() {
+                state.of_user.remove(&user);
+            }
+        }
+    }
+
+    /// Notes that a connection knows these channels.
+    pub fn knows(&self, id: ConnectionId, channels: impl Iterator<Item = ChannelId>) {
+        if let Some(handle) = self.state().open.get_mut(&id) {
+            handle.known.extend(channels);
+        }
+    }
+
+    /// Tells those connections of `user` of a channel that do not know it.
+    pub fn introduce(&self, user: &UserId, introduction: &Introduction) {
+        let mut state = self.state();
+        let State { open, of_user } = &mut *state;
+        for id in of_user.get(user).into_iter().flatten() {
+            if let Some(handle) = open.get_mut(id)
+                && handle.known.insert(introduction.channel.id)
+            {
+                handle.order(Order::Introduce(introduction.clone()));
+            }
+        }
+    }
+
+    /// Tells a connection to send its client elsewhere.
+    pub fn reconnect(&self, id: ConnectionId, delay: Duration) {
+        if let Some(handle) = self.state().open.get(&id) {
+            handle.order(Order::Reconnect(delay));
+        }
+    }
+
+    /// Every connection.
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.state().open.keys().copied().collect()
+    }
+
+    /// Every user with a connection.
+    pub fn users(&self) -> Vec<UserId> {
+        self.state().of_user.keys().cloned().collect()
+    }
+
+    /// Whether `user` has a connection.
+    pub fn has(&self, user: &UserId) -> bool {
+        self.state().of_user.contains_key(user)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.state().open.len()
+    }
+
+    /// The lock is never held across a panic, so a poisoned one holds a sound state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handle {
+    /// A connection that does not take its orders is as good as one that does not read.
+    fn order(&self, order: Order) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(order) {
+            self.queue.overflow();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::send_queue::send_queue;
+
+    #[test]
+    fn a_full_node_and_a_user_with_too_many_connections_are_refused() {
+        let limits = Limits { connections_per_node: 3, connections_per_user: 2, ..Limits::default() };
+        let connections = Connections::new(Arc::new(limits));
+        let (queue, _reader) = send_queue(100);
+        let ada: UserId = "ada".parse().unwrap();
+
+        let entered: Vec<_> = (0..3).map(|_| connections.enter(&queue).unwrap()).collect();
+        assert!(connections.enter(&queue).is_none());
+        assert_eq!(connections.sign_in(entered[0].0, &ada), Ok(()));
+        assert_eq!(connections.sign_in(entered[1].0, &ada), Ok(()));
+        assert_eq!(connections.sign_in(entered[2].0, &ada), Err(TooManyConnections));
+
+        connections.remove(entered[0].0);
+        assert_eq!(connections.sign_in(entered[2].0, &ada), Ok(()));
+        connections.remove(entered[1].0);
+        connections.remove(entered[2].0);
+        assert!(!connections.has(&ada));
+        assert_eq!(connections.count(), 0);
+    }
+}

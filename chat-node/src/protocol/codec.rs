@@ -1,0 +1,152 @@
+//! Frames to text and back. A frame for many is encoded once; its clones share the bytes.
+
+use axum::extract::ws::Utf8Bytes;
+use serde::Deserialize;
+
+use super::frame::{ClientFrame, Event, ServerFrame};
+use super::message::Entry;
+use crate::error::ErrorCode;
+
+/// A frame as it goes over the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded(Utf8Bytes);
+
+impl Encoded {
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.as_str().len()
+    }
+
+    /// Never true: every frame has an `op`.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The text as the WebSocket takes it.
+    pub fn into_text(self) -> Utf8Bytes {
+        self.0
+    }
+}
+
+/// A frame as text.
+pub fn encode(frame: &ServerFrame<'_>) -> Encoded {
+    // Frames are plain structs with string keys: there is nothing in them that JSON cannot say.
+    let text = serde_json::to_string(frame).unwrap_or_default();
+    Encoded(text.into())
+}
+
+/// The event that tells of an entry.
+pub fn encode_entry(entry: &Entry) -> Encoded {
+    let event = match entry {
+        Entry::Message(message) => Event::MessageCreate { message },
+        Entry::Void { channel_id, position } => Event::Void { channel_id: *channel_id, position: *position },
+    };
+    encode(&ServerFrame::Event(event))
+}
+
+/// Why a text is not a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+/// The frame that a text holds.
+///
+/// # Errors
+/// [`ErrorCode::UnknownOp`] or [`ErrorCode::Malformed`], with a message that says what was expected.
+pub fn decode(text: &str) -> Result<ClientFrame, DecodeError> {
+    serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+#[derive(Deserialize)]
+struct OpOnly {
+    op: String,
+}
+
+fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
+    match serde_json::from_str::<OpOnly>(text) {
+        Ok(OpOnly { op }) if !ClientFrame::OPS.contains(&op.as_str()) => {
+            let shown: String = op.chars().take(32).collect();
+            let known = ClientFrame::OPS.join("`, `");
+            let message = format!("`{shown}` is no op; there are `{known}`");
+            DecodeError { code: ErrorCode::UnknownOp, message }
+        }
+        _ => {
+            DecodeError { code: ErrorCode::Malformed, message: format!("the frame cannot be read: {error}") }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ChannelId, Position};
+    use crate::protocol::frame::{Draft, Refusal};
+    use crate::protocol::message::{Message, User};
+
+    #[test]
+    fn frames_of_the_server_have_the_documented_form() {
+        let message = Message {
+            id: crate::ids::MessageId(77),
+            channel_id: ChannelId::OFFICIAL,
+            position: Position(18),
+            author: User { id: "ada".parse().unwrap(), name: "Ada".to_owned() },
+            content: "hi".to_owned(),
+            nonce: "n-1".to_owned(),
+            timestamp_ms: 5,
+        };
+        assert_eq!(
+            encode_entry(&Entry::Message(message)).as_str(),
+            r#"{"op":"event","type":"message_create","message":{"id":"77","channel_id":"1","position":"18","author":{"id":"ada","name":"Ada"},"content":"hi","nonce":"n-1","timestamp_ms":5}}"#
+        );
+        assert_eq!(
+            encode_entry(&Entry::Void { channel_id: ChannelId(1), position: Position(19) }).as_str(),
+            r#"{"op":"event","type":"void","channel_id":"1","position":"19"}"#
+        );
+        let refusal = Refusal {
+            code: ErrorCode::RateLimited,
+            message: "slow down",
+            nonce: Some("n-1"),
+            retry_after_ms: Some(5),
+        };
+        assert_eq!(
+            encode(&ServerFrame::Error(refusal)).as_str(),
+            r#"{"op":"error","code":"rate_limited","message":"slow down","nonce":"n-1","retry_after_ms":5}"#
+        );
+        let hello = ServerFrame::Hello { heartbeat_ms: 30_000, server_id: crate::ids::ServerId::new(7) };
+        assert_eq!(encode(&hello).as_str(), r#"{"op":"hello","heartbeat_ms":30000,"server_id":7}"#);
+    }
+
+    #[test]
+    fn frames_of_a_client_are_read() {
+        let identify = decode(r#"{"op":"identify","token":"t","cursors":{"1":"17"}}"#).unwrap();
+        let ClientFrame::Identify(identify) = identify else { panic!("{identify:?}") };
+        assert_eq!(identify.cursors.get(&ChannelId(1)), Some(&Position(17)));
+        assert!(!format!("{identify:?}").contains("\"t\""));
+
+        let send = decode(r#"{"op":"send","channel_id":"1","nonce":"n","content":"hi"}"#).unwrap();
+        let draft = Draft { channel_id: ChannelId(1), nonce: "n".to_owned(), content: "hi".to_owned() };
+        assert_eq!(send, ClientFrame::Send(draft));
+        assert_eq!(decode(r#"{"op":"heartbeat"}"#).unwrap(), ClientFrame::Heartbeat);
+    }
+
+    #[test]
+    fn an_unknown_op_is_named_and_bad_fields_are_explained() {
+        let error = decode(r#"{"op":"dance"}"#).unwrap_err();
+        assert_eq!(error.code, ErrorCode::UnknownOp);
+        assert!(error.message.contains("`dance`") && error.message.contains("`send`"), "{error:?}");
+
+        for text in ["", "{", "[]", r#"{"op":1}"#, r#"{"op":"send"}"#, r#"{"op":"send","channel_id":1}"#] {
+            let error = decode(text).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Malformed, "{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The frames on `/gateway`: one JSON object each, told apart by `op`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::message::{Message, User};
+use crate::error::ErrorCode;
+use crate::ids::{ChannelId, MessageId, Position, ServerId, UserId};
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Who I am, and what I have seen.
+    Identify(Identify),
+    /// Store and deliver this message.
+    Send(Draft),
+    /// I am still here.
+    Heartbeat,
+}
+
+impl ClientFrame {
+    /// Every `op` of a client.
+    pub const OPS: [&str; 3] = ["identify", "send", "heartbeat"];
+}
+
+/// Who a client is, and what it has seen.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Identify {
+    /// The user's token.
+    pub token: String,
+    /// Last seen position per channel; a channel that is not named starts at its head.
+    #[serde(default)]
+    pub cursors: BTreeMap<ChannelId, Position>,
+}
+
+/// Written by hand, so that a token never reaches a log.
+impl std::fmt::Debug for Identify {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identify").field("cursors", &self.cursors).finish_non_exhaustive()
+    }
+}
+
+/// A message that is not stored yet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Draft {
+    /// Where to.
+    pub channel_id: ChannelId,
+    /// The author's key for it.
+    pub nonce: String,
+    /// The text.
+    pub content: String,
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum ServerFrame<'a> {
+    /// First frame of a connection.
+    Hello {
+        /// How often the client must say something, in ms.
+        heartbeat_ms: u64,
+        /// The node's leased number.
+        server_id: Option<ServerId>,
+    },
+    /// The client is signed in.
+    Ready {
+        /// The node's leased number.
+        server_id: Option<ServerId>,
+        /// Who the client is.
+        user: &'a User,
+        /// The user's channels.
+        channels: &'a [ChannelView],
+    },
+    /// A message is stored.
+    Ack {
+        /// The author's key for it.
+        nonce: &'a str,
+        /// Its id.
+        id: MessageId,
+        /// Its place in the channel's log.
+        position: Position,
+    },
+    /// Something happened.
+    Event(Event<'a>),
+    /// Answer to a heartbeat.
+    HeartbeatAck,
+    /// Close after the delay, and connect again with the cursors.
+    Reconnect {
+        /// How long to wait, in ms.
+        delay_ms: u64,
+    },
+    /// A command was refused.
+    Error(Refusal<'a>),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// A message.
+    MessageCreate {
+        /// The message.
+        message: &'a Message,
+    },
+    /// A position that holds nothing.
+    Void {
+        /// Its channel.
+        channel_id: ChannelId,
+        /// The position.
+        position: Position,
+    },
+    /// The user has a new channel.
+    ChannelCreate {
+        /// The channel.
+        channel: &'a ChannelView,
+    },
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal<'a> {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: &'a str,
+    /// The nonce of the refused message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    /// When to try again, in ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A channel as one of its users sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelView {
+    /// Its id.
+    pub id: ChannelId,
+    /// Who may read and write.
+    pub kind: ChannelKindView,
+    /// Shown name; of a direct channel the other user's id.
+    pub name: String,
+    /// The other user of a direct channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient_id: Option<UserId>,
+    /// Last position that can be read.
+    pub head: Position,
+}
+
+/// Who may read and write a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKindView {
+    /// Everyone.
+    Official,
+    /// Two users.
+    Direct,
+}

@@ -1,0 +1,130 @@
+//! A real RabbitMQ, with exchanges for one test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_node::bus::conformance::End;
+use chat_node::bus::rabbitmq::{Credentials, RabbitMq, Settings};
+use chat_node::bus::{Bus, Received};
+use chat_node::metrics::Metrics;
+use crds::TopologyPlan;
+use crds::exchange::ClusterKey;
+use crds::node::Dependency;
+use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::mpsc;
+
+const URI: &str = "VT_TEST_RABBITMQ_URI";
+
+/// The broker, as the operator would use it.
+pub struct Broker {
+    pub cluster: ClusterKey,
+    uri: AMQPUri,
+    topology: TopologyPlan,
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl Broker {
+    /// The broker with a cluster's exchanges; `None`, and a line that says so: no broker is named.
+    pub async fn declared(partitions: u16) -> Option<Self> {
+        let broker = Self::without_exchanges(partitions).await?;
+        broker.declare().await;
+        Some(broker)
+    }
+
+    pub async fn without_exchanges(partitions: u16) -> Option<Self> {
+        let Ok(uri) = std::env::var(URI) else {
+            println!("left out: RabbitMQ, set {URI}");
+            return None;
+        };
+        let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let cluster = ClusterKey::new("test", &format!("{:016x}", fastrand::u64(..)));
+        let topology = TopologyPlan { epoch: 1, partitions };
+        Some(Self { cluster, uri: uri.parse().unwrap(), topology, channel, _connection: connection })
+    }
+
+    /// A node's bus that is connected.
+    pub async fn connected(&self, node: &str) -> End {
+        let mut end = self.start(node);
+        end.connected().await;
+        end
+    }
+
+    pub fn start(&self, node: &str) -> End {
+        self.start_with(node, |_| {})
+    }
+
+    pub fn start_with(&self, node: &str, change: impl Fn(&mut Credentials)) -> End {
+        let (bus, received) = self.start_itself(node, change);
+        End { bus: Box::new(bus), received }
+    }
+
+    pub fn start_itself(
+        &self,
+        node: &str,
+        change: impl Fn(&mut Credentials),
+    ) -> (RabbitMq, mpsc::Receiver<Received>) {
+        RabbitMq::start(self.settings(node, change), Arc::new(Metrics::new().unwrap()))
+    }
+
+    pub fn settings(&self, node: &str, change: impl Fn(&mut Credentials)) -> Settings {
+        let AMQPUri { authority, vhost, .. } = self.uri.clone();
+        let mut credentials = Credentials {
+            host: authority.host,
+            port: authority.port,
+            username: authority.userinfo.username,
+            password: authority.userinfo.password,
+            vhost,
+        };
+        change(&mut credentials);
+        Settings {
+            credentials,
+            cluster: self.cluster.clone(),
+            topology: self.topology,
+            node: node.to_owned(),
+        }
+    }
+
+    pub async fn declare(&self) {
+        let options = ExchangeDeclareOptions::default();
+        for (name, kind) in self.exchanges() {
+            let declared =
+                self.channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await;
+            declared.unwrap();
+        }
+    }
+
+    /// Deletes the exchanges; every test does so at its end.
+    pub async fn delete(&self) {
+        for (name, _) in self.exchanges() {
+            self.channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
+        }
+    }
+
+    /// Host and port of the broker.
+    pub fn address(&self) -> String {
+        let AMQPUri { authority, .. } = &self.uri;
+        format!("{}:{}", authority.host, authority.port)
+    }
+
+    fn exchanges(&self) -> impl Iterator<Item = (String, ExchangeKind)> {
+        let TopologyPlan { epoch, partitions } = self.topology;
+        let direct = (0..partitions).map(move |p| (self.cluster.partition(epoch, p), ExchangeKind::Direct));
+        std::iter::once((self.cluster.control(), ExchangeKind::Fanout)).chain(direct)
+    }
+}
+
+/// Waits until the bus is away for a reason with these words; gives the reason.
+pub async fn reason_with(bus: &dyn Bus, words: &str) -> String {
+    for _ in 0..600 {
+        match bus.health() {
+            Dependency::Unreachable { reason } if reason.contains(words) => return reason,
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    panic!("no reason with `{words}`: {:?}", bus.health())
+}

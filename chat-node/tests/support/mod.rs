@@ -1,0 +1,8 @@
+//! What the tests share.
+#![allow(dead_code)]
+
+pub mod broker;
+pub mod client;
+pub mod cluster;
+pub mod http;
+pub mod proxy;
