@@ -15,6 +15,8 @@ async fn main() -> anyhow::Result<()> {
     let begun = Instant::now();
     let options = Options::parse();
     log_to_stderr()?;
+    // For stores and brokers with TLS; an error only says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::load(options)?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -11,6 +11,7 @@ use crate::clock::System;
 use crate::config::{Config, StoreChoice};
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
+use crate::store::mongo::Mongo;
 use crate::store::{Store, StoreError};
 
 /// Longest wait between two attempts.
@@ -24,7 +25,11 @@ pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, StoreError> 
             tracing::info!(directory = %directory.display(), "opening the embedded store");
             Ok(Arc::new(Embedded::open(directory, bucket, Arc::new(System))?))
         }
-        StoreChoice::Mongo(_) => Err(StoreError::Refused("this build has no MongoDB store yet".to_owned())),
+        StoreChoice::Mongo(uri) => {
+            let database = &config.settings.store.database;
+            tracing::info!(database, "opening the MongoDB store");
+            Ok(Arc::new(Mongo::connect(uri, database, bucket).await?))
+        }
     }
 }
 

@@ -157,6 +157,11 @@ impl Store for Embedded {
         self.read(move |tx| channels::get(tx, id)).await
     }
 
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |tx| channels::heads(tx, &ids)).await
+    }
+
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
         let user = user.clone();
         self.read(move |tx| channels::of_user(tx, &user)).await

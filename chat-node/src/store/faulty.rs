@@ -91,6 +91,10 @@ impl Store for Faulty {
         self.up()?.channel(id).await
     }
 
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+        self.up()?.heads(ids).await
+    }
+
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
         self.up()?.direct_channels(user).await
     }

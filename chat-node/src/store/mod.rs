@@ -130,13 +130,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
 
     /// The heads of those of `ids` (at most 500) that exist, in any order.
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
-        let mut heads = Vec::with_capacity(ids.len());
-        for id in ids {
-            heads.extend(self.channel(*id).await?.map(|channel| (*id, channel.head)));
-        }
-        Ok(heads)
-    }
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError>;
 
     /// The channels that `user` takes part in beside the official one, at most 100, newest first.
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError>;

@@ -146,6 +146,10 @@ impl Store for Mongo {
         channels::get(self, id).await
     }
 
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+        channels::heads(self, ids).await
+    }
+
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
         channels::of_user(self, user).await
     }

@@ -39,6 +39,16 @@ pub async fn a_users_direct_channels_come_newest_first_and_are_theirs_only(fixtu
     assert_eq!(node.direct_channels(&user("ad")).await, Ok(vec![]));
 }
 
+pub async fn heads_are_told_of_the_channels_that_exist(fixture: Fixture) {
+    let node = fixture.node().await;
+    let direct = node.open_direct(ChannelId(1_000), &[user("ada"), user("bob")]).await.unwrap().id;
+    node.reserve(OFFICIAL, 3, T0).await.unwrap();
+    let mut heads = node.heads(&[direct, ChannelId(9_999), OFFICIAL]).await.unwrap();
+    heads.sort();
+    assert_eq!(heads, [(OFFICIAL, Position(3)), (direct, Position(0))]);
+    assert_eq!(node.heads(&[]).await, Ok(vec![]));
+}
+
 pub async fn positions_and_times_grow_when_the_writers_clock_goes_back(fixture: Fixture) {
     let node = fixture.node().await;
     let reserve = async |count, now_ms| node.reserve(OFFICIAL, count, now_ms).await.unwrap();

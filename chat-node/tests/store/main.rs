@@ -48,6 +48,7 @@ conformance! {
     channels::{
         a_direct_channel_opened_from_many_nodes_at_once_is_one,
         a_users_direct_channels_come_newest_first_and_are_theirs_only,
+        heads_are_told_of_the_channels_that_exist,
         positions_and_times_grow_when_the_writers_clock_goes_back,
         reserving_at_once_gives_nobody_the_same_position,
         an_unknown_channel_is_none_and_cannot_be_reserved_on,

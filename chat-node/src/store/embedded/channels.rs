@@ -74,6 +74,18 @@ pub(super) fn get(tx: &ReadTransaction, id: ChannelId) -> Result<Option<Channel>
     Ok(Some(Channel { id, kind, name: row.name, head: Position(head) }))
 }
 
+pub(super) fn heads(
+    tx: &ReadTransaction,
+    ids: &[ChannelId],
+) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    let table = tx.open_table(HEADS)?;
+    let mut heads = Vec::with_capacity(ids.len());
+    for id in ids {
+        heads.extend(table.get(id.0)?.map(|row| (*id, Position(row.value().0))));
+    }
+    Ok(heads)
+}
+
 pub(super) fn of_user(tx: &ReadTransaction, user: &UserId) -> Result<Vec<Channel>, StoreError> {
     let memberships = tx.open_table(MEMBERSHIPS)?;
     let of_user = memberships.range((user.as_str(), 0)..=(user.as_str(), u64::MAX))?;

@@ -1,17 +1,30 @@
 //! Channels and their heads.
 
 use futures::TryStreamExt;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::Mongo;
 use super::call::call;
-use super::rows::{ChannelRow, pair, signed};
+use super::rows::{ChannelRow, HeadRow, pair, signed};
 use crate::ids::{ChannelId, Position, UserId};
 use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, StoreError};
 
 pub(super) async fn get(mongo: &Mongo, id: ChannelId) -> Result<Option<Channel>, StoreError> {
     find(mongo, doc! { "_id": id }).await
+}
+
+pub(super) async fn heads(
+    mongo: &Mongo,
+    ids: &[ChannelId],
+) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    let channels = mongo.channels().clone_with_type::<HeadRow>();
+    let ids: Vec<_> = ids.iter().map(|id| Bson::from(*id)).collect();
+    let read = || async {
+        let found = channels.find(doc! { "_id": { "$in": ids.clone() } }).projection(doc! { "head": 1 });
+        found.await?.try_collect::<Vec<_>>().await
+    };
+    call(read).await?.into_iter().map(HeadRow::head).collect()
 }
 
 pub(super) async fn of_user(mongo: &Mongo, user: &UserId) -> Result<Vec<Channel>, StoreError> {

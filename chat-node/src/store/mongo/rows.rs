@@ -48,6 +48,20 @@ pub(super) struct ChannelRow {
     time: i64,
 }
 
+/// Of a channel, only how far it is.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct HeadRow {
+    #[serde(rename = "_id")]
+    id: i64,
+    head: i64,
+}
+
+impl HeadRow {
+    pub fn head(self) -> Result<(ChannelId, Position), StoreError> {
+        Ok((ChannelId(unsigned(self.id)?), Position(unsigned(self.head)?)))
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum KindRow {
