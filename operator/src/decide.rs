@@ -20,7 +20,6 @@ use crate::plan::{Finalizer, Plan, Requeue};
 use crate::resources::{self, Blueprint, selector_text};
 
 pub use conditions::{State, Verdict, amend};
-pub use drift::differs;
 
 /// Decides one visit.
 pub fn decide(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Plan {

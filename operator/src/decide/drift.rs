@@ -1,6 +1,6 @@
-//! Which objects must be written. An object is left alone when it was last applied with the same wishes *and* every
-//! wish still holds: the first finds wishes that were dropped, the second what others changed. What others added
-//! stays, as it would under server-side apply.
+//! Which objects must be written. An object is left alone when every wish still holds, which finds what others have
+//! changed; what others added stays, as it would under server-side apply. One of the wishes is the digest of all of
+//! them ([`crate::resources::APPLIED_ANNOTATION`]), which finds wishes that were dropped.
 
 use crds::condition::{ConditionType, Reason};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::conditions::Verdict;
 use crate::cluster::Cluster;
 use crate::observe::{Children, Seen};
 use crate::plan::Prune;
-use crate::resources::{APPLIED_ANNOTATION, Kind, Object};
+use crate::resources::{Kind, Object};
 
 /// Lists that the API server merges by a key. All others are replaced as a whole, so there an element too many is a
 /// difference.
@@ -57,9 +57,8 @@ pub(super) fn compare(cluster: &Cluster, desired: Vec<Object>, children: &Childr
 }
 
 /// Whether the live object must be applied again.
-pub fn differs(desired: &Value, live: &Value) -> bool {
-    let applied = |object: &Value| object["metadata"]["annotations"][APPLIED_ANNOTATION].clone();
-    applied(desired) != applied(live) || !holds(desired, live, "")
+fn differs(desired: &Value, live: &Value) -> bool {
+    !holds(desired, live, "")
 }
 
 fn is_own(cluster: &Cluster, live: &Value) -> bool {
@@ -148,6 +147,7 @@ fn quantity(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::APPLIED_ANNOTATION;
     use serde_json::json;
 
     fn check(desired: &Value, live: &Value) -> bool {
