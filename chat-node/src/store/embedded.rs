@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::Semaphore;
+use tracing::info;
 
 use super::bucket::BucketLength;
 use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
@@ -28,6 +29,7 @@ mod writer;
 
 /// Name of the database in the data directory.
 const FILE: &str = "chat-node.redb";
+const CACHE_BYTES: usize = 64 << 20;
 const CALLS_AT_ONCE: usize = 256;
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -52,8 +54,11 @@ impl Embedded {
             ))
         };
         std::fs::create_dir_all(directory).map_err(|error| unusable(&error))?;
-        let opened = Database::create(directory.join(FILE));
-        let database = opened.map_err(|error| match error {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES).set_repair_callback(|repair| {
+            info!("the last run did not end cleanly; checking its data: {:.0} %", repair.progress() * 100.0);
+        });
+        let database = builder.create(directory.join(FILE)).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
                 unusable(&"another chat node runs on it; stop that one, or give --data another directory")
             }
@@ -106,8 +111,11 @@ impl Embedded {
             let _turn = turn;
             work()
         });
-        done.await
-            .unwrap_or_else(|error| Err(StoreError::Unavailable(format!("the call broke off: {error}"))))
+        match tokio::time::timeout(DEADLINE, done).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Err(StoreError::Unavailable(format!("the call broke off: {error}"))),
+            Err(_) => Err(StoreError::Unavailable("the disk takes too long".to_owned())),
+        }
     }
 }
 
@@ -211,5 +219,56 @@ impl Store for Embedded {
     ) -> Result<Vec<Message>, StoreError> {
         let page = entries::Page { before, limit, bucket: self.bucket };
         self.read(move |tx| entries::history(tx, channel, &page)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::System;
+
+    fn open(directory: &Path) -> Result<Embedded, StoreError> {
+        Embedded::open(directory, BucketLength::default(), Arc::new(System))
+    }
+
+    #[test]
+    fn a_directory_that_another_node_uses_is_refused_with_a_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = open(directory.path()).unwrap();
+        let error = open(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("another chat node") && error.contains("--data"), "{error}");
+        drop(first);
+        open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = open(&file.join("data")).unwrap_err().to_string();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_is_there_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let user = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
+        let store = open(directory.path()).unwrap();
+        store.prepare("Official").await.unwrap();
+        store.put_user(&user).await.unwrap();
+        drop(store);
+        assert_eq!(open(directory.path()).unwrap().user(&user.id).await, Ok(Some(user)));
+    }
+
+    #[tokio::test]
+    async fn a_refused_write_does_not_take_others_along() {
+        let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+        store.prepare("Official").await.unwrap();
+        let writes = (0..40).map(|n| store.reserve(ChannelId(1 + n % 2), 1, 0));
+        let done = futures::future::join_all(writes).await;
+        let (good, bad): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+        assert_eq!((good.len(), bad.len()), (20, 20));
+        assert_eq!(store.channel(ChannelId::OFFICIAL).await.unwrap().unwrap().head, Position(20));
     }
 }

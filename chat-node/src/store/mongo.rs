@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::Document;
-use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
+use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database};
 
 use super::bucket::BucketLength;
 use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
 use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
+use call::within;
 use rows::EntryRow;
 use summary::Summary;
 
@@ -58,6 +59,7 @@ impl Mongo {
         options.max_pool_size.get_or_insert(CONNECTIONS);
         options.write_concern = Some(WriteConcern::majority());
         options.read_concern = Some(ReadConcern::majority());
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         // Compatible servers take the driver's repetition for a second write; `call` repeats what may be.
         options.retry_writes = Some(false);
         options.retry_reads = Some(false);
@@ -163,7 +165,7 @@ impl Store for Mongo {
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
-        insert::insert(self, entries).await
+        within(insert::insert(self, entries)).await
     }
 
     async fn find_nonce(
@@ -190,7 +192,7 @@ impl Store for Mongo {
         before: Option<MessageId>,
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
-        history::page(self, channel, before, limit).await
+        within(history::page(self, channel, before, limit)).await
     }
 }
 
@@ -200,6 +202,18 @@ mod tests {
 
     async fn refused(uri: &str) -> String {
         Mongo::connect(uri, "vibetalk", BucketLength::default()).await.unwrap_err().to_string()
+    }
+
+    /// A server that takes connections and never says a word.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_unavailable_within_the_deadline() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("mongodb://ada:s3cret@{}/", listener.local_addr().unwrap());
+        let store = Mongo::connect(&uri, "vibetalk", BucketLength::default()).await.unwrap();
+        let started = tokio::time::Instant::now();
+        let error = store.now_ms().await.unwrap_err();
+        assert!(matches!(&error, StoreError::Unavailable(reason) if !reason.contains("s3cret")), "{error}");
+        assert!(started.elapsed() <= Duration::from_millis(5_100), "{:?}", started.elapsed());
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! Every store behaves the same: one suite, all backends. The one on MongoDB runs where `VT_TEST_MONGODB_URI`
 //! names a server; each test has a database of its own there, dropped at its end.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod channels;
 mod fixture;
 mod leases;

@@ -11,6 +11,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A unique index, or `_id`, already has the key.
 pub(super) const DUPLICATE_KEY: i32 = 11000;
+const NO_COLLECTION: i32 = 26;
 /// The server is not, or no longer, the one that writes; or it lost a connection of its own; or two writes met.
 /// By code: host unreachable or not found, lock timeout, network timeout, time limit, write concern timeout,
 /// shutdown, write conflict, stepping down, too many connections, socket, not primary, and the `DocumentDB`
@@ -51,6 +52,14 @@ where
     }
 }
 
+/// Ends an operation of several calls.
+pub(super) async fn within<T>(
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = || StoreError::Unavailable(format!("it took longer than {} s", DEADLINE.as_secs() * 2));
+    timeout(DEADLINE * 2, operation).await.unwrap_or_else(|_| Err(late()))
+}
+
 impl Failure {
     /// Whether the write met a unique key that exists.
     pub fn is_duplicate(&self) -> bool {
@@ -60,6 +69,11 @@ impl Failure {
             ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
             _ => false,
         }
+    }
+
+    /// Whether it asked about a collection that is not there.
+    pub fn is_no_collection(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(NO_COLLECTION))
     }
 
     /// Whether the same call may succeed a moment later.

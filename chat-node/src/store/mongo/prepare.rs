@@ -23,16 +23,25 @@ const BACKOFF: Duration = Duration::from_millis(100);
 pub(super) async fn prepare(mongo: &Mongo, official_name: &str) -> Result<(), StoreError> {
     note_standalone(mongo).await?;
     check_layout(mongo).await?;
-    for (collection, model) in indexes() {
-        let collection = mongo.database.collection::<Document>(collection);
-        repeated(|| async {
-            call(|| async { collection.create_index(model.clone()).await }).await?;
-            Ok(())
-        })
-        .await?;
+    for (collection, index) in indexes() {
+        repeated(|| make_index(mongo, collection, &index)).await?;
     }
     repeated(|| make_leases(mongo)).await?;
     repeated(|| put_official(mongo, official_name)).await
+}
+
+/// Makes an index unless one of its name is there: even making it again can block other nodes' writes.
+async fn make_index(mongo: &Mongo, collection: &str, index: &IndexModel) -> Result<(), StoreError> {
+    let collection = mongo.database.collection::<Document>(collection);
+    let name = index.options.as_ref().and_then(|options| options.name.clone());
+    let present = match call(|| async { collection.list_index_names().await }).await {
+        Err(failure) if failure.is_no_collection() => Vec::new(),
+        done => done?,
+    };
+    if !name.is_some_and(|name| present.contains(&name)) {
+        call(|| async { collection.create_index(index.clone()).await }).await?;
+    }
+    Ok(())
 }
 
 fn indexes() -> Vec<(&'static str, IndexModel)> {
