@@ -43,10 +43,10 @@ async fn main() -> anyhow::Result<()> {
 
 /// For people on a terminal, for machines otherwise.
 fn log_to_stderr() -> anyhow::Result<()> {
-    let filter = match std::env::var("VT_LOG") {
-        Ok(text) => EnvFilter::try_new(&text).with_context(|| format!("VT_LOG={text} is no log filter"))?,
-        Err(_) => EnvFilter::new("info,lapin=warn"),
-    };
+    let wanted = std::env::var("VT_LOG").unwrap_or_else(|_| "info".to_owned());
+    // The broker's library calls errors what the bus reports with its reason; whoever wants it can still name it.
+    let filter = EnvFilter::try_new(format!("lapin=off,{wanted}"))
+        .with_context(|| format!("VT_LOG={wanted} is no log filter"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.init();

@@ -1,12 +1,12 @@
 //! The same bodies on every bus, and what only RabbitMQ can do.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use chat_node::bus::conformance::{self, End};
 use chat_node::bus::in_process::InProcessBroker;
 
 mod support;
 
 use support::broker::{self, Broker};
+use support::conformance::{self, End};
 
 fn in_process() -> [End; 2] {
     let broker = InProcessBroker::default();

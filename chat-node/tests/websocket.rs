@@ -205,7 +205,7 @@ async fn a_client_that_does_not_read_is_closed_and_the_others_do_not_wait() {
     .await;
     let slow = Client::ready(&node, "slow").await;
     let mut ada = Client::ready(&node, "ada").await;
-    let content = "x".repeat(4_000);
+    let content = "🦀".repeat(4_000);
     // More than the kernel's buffers of both sides hold.
     for number in 0..4_000 {
         ada.send("1", &format!("n-{number}"), &content).await;
@@ -277,4 +277,32 @@ async fn the_platform_sees_what_the_node_does() {
     let metrics = node.admin("/metrics").await.body;
     assert!(metrics.contains("\nvibetalk_connections 1\n"), "{metrics}");
     tokio::time::timeout(Duration::from_secs(5), node.drain()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_bus_that_loses_everything_costs_time_but_no_message() {
+    let cluster = Cluster::default();
+    let (one, two) = (cluster.deaf_node("one").await, cluster.deaf_node("two").await);
+    let (mut ada, mut bob) = (Client::ready(&one, "ada").await, Client::ready(&two, "bob").await);
+    for number in 1..=5 {
+        ada.send("1", &format!("n-{number}"), &number.to_string()).await;
+        assert_eq!(bob.message().await["content"], number.to_string());
+    }
+    let metrics = two.admin("/metrics").await.body;
+    assert!(metrics.contains("\nvibetalk_gaps_filled_total 5\n"), "{metrics}");
+    assert!(metrics.contains("\nvibetalk_degraded 1\n"), "{metrics}");
+    assert_eq!(two.admin("/readyz").await.status, 200, "a broker that is away is no reason to be not ready");
+}
+
+#[tokio::test]
+async fn a_direct_channel_is_found_without_the_bus() {
+    let cluster = Cluster::default();
+    let (one, two) = (cluster.deaf_node("one").await, cluster.deaf_node("two").await);
+    let mut ada = Client::ready(&one, "ada").await;
+    drop(Client::ready(&two, "bob").await);
+    let opened = one.post("/api/v1/users/@me/channels", "ada", &json!({"recipient_id": "bob"})).await;
+    let channel = opened.json()["id"].as_str().unwrap().to_owned();
+    let mut bob = Client::ready(&two, "bob").await;
+    ada.send(&channel, "n", "found").await;
+    assert_eq!(bob.message().await["content"], "found");
 }

@@ -98,8 +98,6 @@ impl Status {
         if let Some(parts) = self.parts.get() {
             self.metrics.server_id.set(parts.ids.server_id().map_or(-1, |id| i64::from(id.get())));
         }
-        // Exact: a skew that does not fit has long been fatal.
-        #[allow(clippy::cast_precision_loss)]
         self.metrics.clock_skew_seconds.set(self.skew_ms() as f64 / 1_000.0);
         self.metrics.render()
     }

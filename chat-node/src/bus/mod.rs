@@ -1,7 +1,6 @@
 //! How nodes tell each other what they have stored. The bus is an accelerator: what it loses, the receivers find in
 //! the store a little later, so a publish is never repeated.
 
-pub mod conformance;
 pub mod envelope;
 pub mod in_process;
 pub mod partition;

@@ -64,7 +64,12 @@ impl Transport for WebSocketTransport {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Binary(_))) => Incoming::Binary,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Control,
-            Some(Ok(Message::Close(_))) | None => Incoming::Gone,
+            Some(Ok(Message::Close(_))) => {
+                // The library has put the answer to the close into its buffer.
+                let _ = self.0.flush().await;
+                Incoming::Gone
+            }
+            None => Incoming::Gone,
             Some(Err(error)) => broken(&error),
         }
     }

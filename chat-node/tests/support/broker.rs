@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_node::bus::conformance::End;
 use chat_node::bus::rabbitmq::{Credentials, RabbitMq, Settings};
 use chat_node::bus::{Bus, Received};
 use chat_node::metrics::Metrics;
@@ -15,6 +14,8 @@ use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc;
+
+use super::conformance::End;
 
 const URI: &str = "VT_TEST_RABBITMQ_URI";
 

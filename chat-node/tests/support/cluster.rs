@@ -18,6 +18,7 @@ use crds::node::AuthConfig;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use super::deaf::Deaf;
 use super::http::{self, Answer};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -38,6 +39,12 @@ impl Default for Cluster {
 impl Cluster {
     pub async fn node(&self, name: &str) -> TestNode {
         let (bus, received) = self.broker.join();
+        self.node_on(config(name, Limits::default()), (Arc::new(bus), received)).await
+    }
+
+    /// A node whose broker is away.
+    pub async fn deaf_node(&self, name: &str) -> TestNode {
+        let (bus, received) = Deaf::new();
         self.node_on(config(name, Limits::default()), (Arc::new(bus), received)).await
     }
 

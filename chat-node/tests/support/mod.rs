@@ -4,5 +4,7 @@
 pub mod broker;
 pub mod client;
 pub mod cluster;
+pub mod conformance;
+pub mod deaf;
 pub mod http;
 pub mod proxy;

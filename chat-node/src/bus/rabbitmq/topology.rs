@@ -66,16 +66,16 @@ pub(super) fn queue_name(node: &str, boot: &str, connection: u64) -> String {
     format!("srv.{node}.{boot}.{connection}")
 }
 
-/// Declares the node's queue and binds it to every exchange, with its own name as key: the key of its probes.
+/// Makes sure that the exchanges are there, declares the node's queue and binds it to each of them, with its own
+/// name as key: the key of its probes.
 pub(super) async fn declare(
     channels: &Channels,
     exchanges: &Exchanges,
     queue: &str,
 ) -> Result<(), BrokerError> {
-    stream::iter(exchanges.all().zip(channels.bind.iter().cycle()))
-        .map(Ok)
-        .try_for_each_concurrent(channels.bind.len(), |(name, channel)| check(channel, name))
-        .await?;
+    for name in exchanges.all() {
+        check(&channels.consume, name).await?;
+    }
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     step("declaring the queue", channels.consume.queue_declare(queue.into(), options, arguments())).await?;
     stream::iter(exchanges.all().zip(channels.bind.iter().cycle()))

@@ -1,13 +1,11 @@
-//! What every bus must do, as tests that take a way to make nodes' buses. Run for each implementation by
-//! `tests/bus.rs`.
+//! What every bus must do, as bodies that take two nodes' ends of one.
 
 use std::time::Duration;
 
+use chat_node::bus::{Bus, Envelope, Notice, Received};
+use chat_node::ids::{ChannelId, MessageId, Position, UserId};
+use chat_node::protocol::message::{Message, User};
 use tokio::sync::mpsc;
-
-use super::{Bus, Envelope, Notice, Received};
-use crate::ids::{ChannelId, MessageId, Position, UserId};
-use crate::protocol::message::{Message, User};
 
 /// How long something may take to arrive.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
@@ -22,26 +20,17 @@ pub struct End {
 
 impl End {
     /// Waits for the connection.
-    ///
-    /// # Panics
-    /// There is none in time.
     pub async fn connected(&mut self) {
         self.wait_for(|received| *received == Received::Connected).await;
     }
 
     /// Asks for a user and waits until that holds.
-    ///
-    /// # Panics
-    /// It does not hold in time.
     pub async fn attach(&mut self, user: &UserId) {
         self.bus.attach(user);
         self.wait_for(|received| matches!(received, Received::Attached(users) if users.contains(user))).await;
     }
 
     /// The next envelope.
-    ///
-    /// # Panics
-    /// None comes in time.
     pub async fn envelope(&mut self) -> Envelope {
         match self.wait_for(|received| matches!(received, Received::Envelope(_))).await {
             Received::Envelope(envelope) => envelope,
@@ -79,9 +68,6 @@ impl End {
 }
 
 /// What is for everyone reaches every node, each publisher's in order.
-///
-/// # Panics
-/// The bus does not do so.
 pub async fn what_is_for_everyone_reaches_every_node_in_order([mut one, mut two]: [End; 2]) {
     let envelopes: Vec<_> = (1..=200).map(to_everyone).collect();
     envelopes.iter().for_each(|envelope| one.bus.publish(envelope));
@@ -92,9 +78,6 @@ pub async fn what_is_for_everyone_reaches_every_node_in_order([mut one, mut two]
 }
 
 /// What is for two users reaches the nodes where they are, and no other.
-///
-/// # Panics
-/// The bus does not do so.
 pub async fn what_is_for_users_reaches_only_their_nodes([mut one, mut two]: [End; 2]) {
     let [ada, bob, eve] = users();
     one.attach(&ada).await;
@@ -108,9 +91,6 @@ pub async fn what_is_for_users_reaches_only_their_nodes([mut one, mut two]: [End
 }
 
 /// A user's last connection to go takes the user away, an earlier one does not.
-///
-/// # Panics
-/// The bus does not do so.
 pub async fn a_user_is_reached_until_the_last_connection_is_gone([mut one, two]: [End; 2]) {
     let [ada, bob, eve] = users();
     one.attach(&ada).await;
@@ -152,7 +132,6 @@ fn message(position: u64) -> Message {
     }
 }
 
-#[allow(clippy::unwrap_used)]
 fn users() -> [UserId; 3] {
     ["ada", "bob", "eve"].map(|id| id.parse().unwrap())
 }
