@@ -217,6 +217,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_with_the_reason() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let uri = format!("mongodb://{address}/?serverSelectionTimeoutMS=50");
+        let store = Mongo::connect(&uri, "vibetalk", BucketLength::default()).await.unwrap();
+        let error = store.prepare("Official").await.unwrap_err().to_string();
+        assert!(error.contains("Connection refused") && error.len() < 200, "{error}");
+    }
+
+    #[tokio::test]
     async fn an_unusable_uri_is_refused_without_showing_its_password() {
         for uri in
             ["mongodb://ada:s3cret@", "mongodb://ada:s3c/ret@host", "postgres://ada:s3cret@host", "s3cret"]

@@ -93,6 +93,7 @@ impl From<Failure> for StoreError {
         };
         let reason = error.kind.to_string();
         match &*error.kind {
+            ErrorKind::ServerSelection { message, .. } => Self::Unavailable(unreachable(message)),
             _ if transient => Self::Unavailable(reason),
             ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
                 Self::Corrupt(reason)
@@ -100,6 +101,13 @@ impl From<Failure> for StoreError {
             _ => Self::Refused(reason),
         }
     }
+}
+
+/// The cause in the driver's description of all servers, which is too long to be read.
+fn unreachable(description: &str) -> String {
+    let cause = description.split_once("Error: Kind: ").map(|(_, rest)| rest);
+    let cause = cause.and_then(|rest| rest.split_once(", labels:")).map(|(cause, _)| cause);
+    format!("none of its servers can be reached: {}", cause.unwrap_or(description))
 }
 
 /// Whether the server can be expected to take the call a moment later. Its outcome may be unknown.
