@@ -16,7 +16,7 @@ use crate::store::{Channel, ChannelKind, StoreError};
 const HEALTHY: Duration = Duration::from_secs(4);
 /// The same while it is away: the longest that a message then takes.
 const DEGRADED: Duration = Duration::from_millis(600);
-/// Comparisons between two looks for new direct channels while the broker is away.
+/// Comparisons between two sweeps of the rooms and, while the broker is away, two looks for new direct channels.
 const LOOKS: u32 = 25;
 /// Channels per read.
 const PER_READ: usize = 500;
@@ -35,8 +35,11 @@ impl Channels {
                 Err(error) => Dependency::Unreachable { reason: error.to_string() },
             });
             round = round.wrapping_add(1);
-            if degraded && round.is_multiple_of(LOOKS) {
-                self.introduce_missed(self.hub.connections.users()).await;
+            if round.is_multiple_of(LOOKS) {
+                self.hub.sweep();
+                if degraded {
+                    self.introduce_missed(self.hub.connections.users()).await;
+                }
             }
         }
     }

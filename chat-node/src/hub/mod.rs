@@ -62,4 +62,45 @@ impl Hub {
             }
         }
     }
+
+    /// Ends the rooms that nobody follows, but for the official one: those of sign-ins that broke off. Who is about
+    /// to join such a room finds it closed and opens it again.
+    pub fn sweep(&self) {
+        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
+        rooms.retain(|id, room| *id == ChannelId::OFFICIAL || !room.close_if_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::send_queue::send_queue;
+    use super::*;
+    use crate::ids::Position;
+
+    #[test]
+    fn rooms_end_with_their_last_follower_but_the_official_one_stays() {
+        let hub = Hub::new(Arc::new(Limits::default()));
+        let (queue, _reader) = send_queue(100);
+        let direct = ChannelId(7);
+        for id in [ChannelId::OFFICIAL, direct] {
+            let room = hub.room_or_new(id, &ChannelKind::Official);
+            room.open(Position(0));
+            room.join(ConnectionId(1), &queue, Position(0));
+        }
+        hub.sweep();
+        assert_eq!(hub.rooms().len(), 2);
+        hub.leave(ConnectionId(1), &[ChannelId::OFFICIAL, direct]);
+        assert!(hub.room(direct).is_none() && hub.room(ChannelId::OFFICIAL).is_some());
+    }
+
+    #[test]
+    fn a_room_that_nobody_joined_is_swept_and_whoever_holds_it_finds_it_closed() {
+        let hub = Hub::new(Arc::new(Limits::default()));
+        let (queue, _reader) = send_queue(100);
+        let room = hub.room_or_new(ChannelId(7), &ChannelKind::Official);
+        room.open(Position(0));
+        hub.sweep();
+        assert_eq!(room.join(ConnectionId(1), &queue, Position(0)), room::Join::Closed);
+        assert!(hub.room(ChannelId(7)).is_none());
+    }
 }
