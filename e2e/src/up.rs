@@ -56,12 +56,13 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
     let missing = Tool::ALL.into_iter().filter(|tool| !binaries.path(*tool).is_file()).count();
     announce(paths, progress, missing, wanted);
     machine::check(paths, Need::new(wanted.saturating_sub(running), missing == 0)).await?;
+    let fresh = clear_what_is_cut_short(paths, progress, &binaries).await?;
     packages::ensure(paths, progress, &packages::CLUSTER).await?;
     machine::try_kernel().await?;
     let binaries = binaries::ensure(paths, progress, &Tool::ALL).await?;
 
     let local = Local::new(paths, &binaries, wanted);
-    prepare(paths, progress, &binaries).await?;
+    prepare(paths, fresh).await?;
     let control_plane = ControlPlane::new(paths, &binaries)?;
     let nodes = async {
         let archives: Vec<Archive> = images::ensure(paths, progress, &binaries).await?;
@@ -94,11 +95,18 @@ fn announce(paths: &Paths, progress: &Progress, missing: usize, nodes: u8) {
     }
 }
 
-/// What stands before the first process: the record of what is to be put back, network and certificates.
-async fn prepare(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<()> {
+/// Removes what an earlier cluster left that is not whole any more; whether this one begins anew.
+async fn clear_what_is_cut_short(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<bool> {
     let whole = pki::directory(paths).is_dir() && ControlPlane::new(paths, binaries)?.any_runs();
     if !whole {
         down::clear(paths, progress).await?;
+    }
+    Ok(!whole)
+}
+
+/// What stands before the first process: the record of what is to be put back, network and certificates.
+async fn prepare(paths: &Paths, fresh: bool) -> Result<()> {
+    if fresh {
         Snapshot::take().await?.keep_first(paths)?;
     }
     host::prepare(paths)?;
