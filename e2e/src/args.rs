@@ -42,7 +42,7 @@ pub enum Command {
 /// What `up` is asked for.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// How many nodes to run; if not given, those that run, or three.
+    /// How many nodes to run; if not given, as many as last time, or three.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_NODES)))]
     pub nodes: Option<u8>,
     /// The cluster to use instead of the local one.

@@ -154,7 +154,13 @@ fn parse(mounts: &str) -> Vec<Hierarchy> {
         let option: Vec<&str> = options.split(',').filter(named).collect();
         (kind == "cgroup").then(|| Hierarchy { mount: mount.into(), option: option.join(",") })
     };
-    mounts.lines().filter_map(hierarchy).collect()
+    let mut found: Vec<Hierarchy> = Vec::new();
+    for hierarchy in mounts.lines().filter_map(hierarchy) {
+        // Mounted again, as in a container: the later mount is the one that is seen.
+        found.retain(|earlier| earlier.option != hierarchy.option);
+        found.push(hierarchy);
+    }
+    found
 }
 
 #[cfg(test)]
@@ -171,5 +177,11 @@ mod tests {
         let options: Vec<&str> = found.iter().map(|one| one.option.as_str()).collect();
         assert_eq!(options, ["cpu,cpuacct", "name=systemd"]);
         assert!(found[0].has("cpuacct") && !found[0].has("cpuset"));
+    }
+
+    #[test]
+    fn of_a_hierarchy_that_is_mounted_twice_the_later_mount_counts() {
+        let found = parse("cgroup /a cgroup rw,pids 0 0\ncgroup /b cgroup rw,pids 0 0\n");
+        assert_eq!(found, [Hierarchy { mount: "/b".into(), option: "pids".into() }]);
     }
 }

@@ -77,7 +77,9 @@ impl Node {
         node_files::write(&self.paths, self.number, &pause.reference)?;
         self.daemon(pause)?.ensure(&self.paths).await?;
         let init = self.wait_for_init().await?;
-        network::connect(self.number, init).await?;
+        let connected = network::connect(self.number, init).await;
+        connected
+            .with_context(|| format!("node {} cannot be connected; {}", self.name(), self.boot_logs()))?;
         self.wait_for_containerd().await?;
         self.mark(BOOTED)
     }
@@ -222,20 +224,27 @@ impl Node {
 
     async fn wait_for_containerd(&self) -> Result<()> {
         let deadline = Instant::now() + BOOT_DEADLINE;
-        while self.exec(["ctr", "--connect-timeout", "1s", "version"])?.output().await.is_err() {
+        loop {
+            if let Ok(version) = self.exec(["ctr", "--connect-timeout", "1s", "version"])
+                && version.output().await.is_ok()
+            {
+                return Ok(());
+            }
             self.check(deadline).await?;
         }
-        Ok(())
     }
 
     async fn check(&self, deadline: Instant) -> Result<()> {
-        let name = self.name();
         if self.processes()?.is_empty() || Instant::now() > deadline {
-            let logs = [self.paths.log(&name), self.paths.log(&format!("{name}-containerd"))];
-            bail!("node {name} does not boot; {}", logs.map(|log| tail(&log)).join("\n"));
+            bail!("node {} does not boot; {}", self.name(), self.boot_logs());
         }
         tokio::time::sleep(POLL).await;
         Ok(())
+    }
+
+    fn boot_logs(&self) -> String {
+        let logs = [self.name(), format!("{}-containerd", self.name())].map(|part| self.paths.log(&part));
+        logs.map(|log| tail(&log)).join("\n")
     }
 
     fn directory(&self) -> PathBuf {

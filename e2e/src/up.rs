@@ -1,6 +1,9 @@
 //! Brings everything up, or what of it is missing or has changed.
 
-use anyhow::Result;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use futures::future::try_join;
 
 use crate::addons;
@@ -46,12 +49,12 @@ pub async fn existing(paths: &Paths, progress: &Progress, existing: &Existing) -
     product::apply(&Target::existing(paths, &binaries, existing)?, progress).await
 }
 
-/// Brings up the local cluster; `nodes`: how many, or those that run, or three.
+/// Brings up the local cluster; `nodes`: how many, or as many as last time, or three.
 pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Result<Local> {
     let _lock = Lock::take(paths)?;
     let binaries = Binaries::locate(paths)?;
     let running = Local::running(paths, &binaries).nodes.len() as u8;
-    let wanted = nodes.unwrap_or(if running == 0 { NODES } else { running });
+    let wanted = nodes.or_else(|| nodes_of_last_time(paths)).unwrap_or(NODES);
 
     let missing = Tool::ALL.into_iter().filter(|tool| !binaries.path(*tool).is_file()).count();
     announce(paths, progress, missing, wanted);
@@ -63,6 +66,7 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
 
     let local = Local::new(paths, &binaries, wanted);
     prepare(paths, fresh).await?;
+    fs::write(nodes_file(paths), wanted.to_string()).context("cannot write down the number of nodes")?;
     let control_plane = ControlPlane::new(paths, &binaries)?;
     let nodes = async {
         let archives: Vec<Archive> = images::ensure(paths, progress, &binaries).await?;
@@ -79,6 +83,15 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
     )
     .await?;
     Ok(local)
+}
+
+/// How many nodes the last `up` was to run; some of them may have been lost since.
+fn nodes_of_last_time(paths: &Paths) -> Option<u8> {
+    fs::read_to_string(nodes_file(paths)).ok()?.trim().parse().ok()
+}
+
+fn nodes_file(paths: &Paths) -> PathBuf {
+    paths.state.join("nodes")
 }
 
 /// Says what will be done, before anything is.
