@@ -48,8 +48,9 @@ const LUA: [(&str, &str); 8] = [
 ];
 const MODULES: [&str; 4] =
     ["ndk_http_module", "ngx_stream_module", "ngx_http_lua_module", "ngx_http_headers_more_filter_module"];
-const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:nginx:/var/www:/bin/sh\n";
-const GROUP: &str = "root:x:0:\nwww-data:x:33:\n";
+/// nginx runs its worker as `nobody` where its settings name no user.
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n";
+const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
 const TEMPLATE: &str = "etc/nginx/template/nginx.tmpl";
 /// The controller posts its TCP and UDP services to this port and wants it open; without stream Lua, what comes is
 /// only swallowed. There are no such services here.
@@ -68,7 +69,8 @@ const EMPTY: [&str; 8] = [
 /// The controller's image.
 pub async fn ingress_nginx(workshop: &Workshop<'_>) -> Result<Archive> {
     let begin = workshop.with_program(ROOTFS.ingredients("ingress-nginx").text(VERSION), Tool::IngressNginx);
-    let ingredients = LUA.iter().fold(begin, |all, (name, code)| all.text(name).text(code)).text(STREAM);
+    let begin = begin.text(PASSWD).text(GROUP).text(STREAM);
+    let ingredients = LUA.iter().fold(begin, |all, (name, code)| all.text(name).text(code));
     let make = async |job: Job| {
         let rootfs = workshop.rootfs("ingress-nginx", &ROOTFS).await?;
         let source = workshop.binaries.source(Module::Ingress, "k8s.io/ingress-nginx").await?;
