@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join;
+use tokio::time::timeout;
 
 use super::base;
 use super::digest::Ingredients;
@@ -17,6 +19,8 @@ use crate::archive::{Archive, Placement};
 use crate::process::Run;
 
 const VERSION: u32 = 1;
+/// Cargo sees in this time that everything is compiled already.
+const NOTHING_TO_DO: Duration = Duration::from_secs(3);
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// A program of VibeTalk with an image of its own.
@@ -43,17 +47,22 @@ pub async fn product(workshop: &Workshop<'_>) -> Result<[Archive; 2]> {
 /// Compiles both programs; returns the directory where they are. Says so only if it takes its time.
 async fn compile(workshop: &Workshop<'_>) -> Result<PathBuf> {
     let tree = &workshop.paths.tree;
-    let arguments = ["build", "--workspace", "--release", "--locked"];
     let programs = [CHAT_NODE, OPERATOR].map(|program| ["--bin", program.binary]);
+    let log = workshop.paths.log("build-product");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = Run::new("env")
         .args(inherited_from_cargo())
-        .args(["cargo"])
-        .args(arguments)
+        .args([cargo])
+        .args(["build", "--workspace", "--release", "--locked"])
         .args(programs.iter().flatten())
         .directory(tree)
-        .deadline(BUILD_DEADLINE);
-    let log = workshop.paths.log("build-product");
-    workshop.progress.step("compile chat-node and operator", build.logged(&log)).await?;
+        .deadline(BUILD_DEADLINE)
+        .logged(&log);
+    let mut build = pin!(build);
+    match timeout(NOTHING_TO_DO, &mut build).await {
+        Ok(built) => built?,
+        Err(_) => workshop.progress.step("compile chat-node and operator", build).await?,
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree.join("target"), PathBuf::from);
     Ok(target.join("release"))
 }
