@@ -183,7 +183,7 @@ mod tests {
         let key = "node.kubernetes.io/unreachable";
         let of_user =
             Toleration { key: Some(key.to_owned()), toleration_seconds: Some(5), ..Toleration::default() };
-        let all = tolerations(&[of_user.clone()]);
+        let all = tolerations(std::slice::from_ref(&of_user));
         let about: Vec<_> = all.iter().filter(|toleration| toleration.key.as_deref() == Some(key)).collect();
         assert_eq!(about, [&of_user]);
         assert_eq!(all.len(), 2);
