@@ -55,10 +55,5 @@ pub async fn missing_secret(world: Arc<World>) -> Result<()> {
 
 /// `kubectl apply`, as users do it: it refuses unknown fields.
 async fn kubectl_apply(world: &World, object: &Value) -> Result<String> {
-    let file = world.target.paths.state.join("refused.json");
-    std::fs::write(&file, object.to_string())?;
-    let applied =
-        world.target.access.kubectl(["apply", "--filename", &file.to_string_lossy()]).output().await;
-    std::fs::remove_file(&file)?;
-    applied
+    world.target.access.kubectl(["apply", "--filename", "-"]).input(object.to_string()).output().await
 }
