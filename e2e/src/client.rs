@@ -11,9 +11,11 @@ mod worker;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::eventually::eventually;
 
 pub use frame::Message;
 pub use gateway::Gateway;
@@ -62,20 +64,21 @@ impl Chat {
         Ok(chat)
     }
 
-    /// Signs in on a server that is not one of `others`; the way in decides which server a connection meets, so this
-    /// tries again, 40 times at most.
+    /// Signs in on a server that is not one of `others`. The way in decides which server a connection meets, and takes
+    /// a moment to know a new one, so this tries again and again.
     pub async fn sign_in_elsewhere(
         gateway: &Gateway,
         (key, user): (&SigningKey, &User),
         others: &[u16],
     ) -> Result<Self> {
-        for _ in 0..40 {
+        let what = format!("a connection of {} meets a server that is not one of {others:?}", user.id);
+        eventually(&what, PATIENCE, || async {
             let chat = Self::sign_in(gateway, key, user).await?;
-            if !others.contains(&chat.server()?) {
-                return Ok(chat);
-            }
-        }
-        bail!("40 connections of {} all met the servers {others:?}", user.id)
+            let server = chat.server()?;
+            ensure!(!others.contains(&server), "the last one met {server}");
+            Ok(chat)
+        })
+        .await
     }
 
     /// Sends a message and waits for its ack. Sent again, under the same nonce, after a lost connection or when the

@@ -15,15 +15,19 @@ mod stored;
 mod unit;
 mod world;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use crds::VibeTalkCluster;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 
 use crate::binaries;
 use crate::paths::Paths;
-use crate::product::{DEMO_NAMESPACE, SYSTEM, diagnosis};
+use crate::product::{SYSTEM, diagnosis};
 use crate::progress::Progress;
 use crate::tool::{Module, Tool};
 
@@ -202,7 +206,12 @@ impl Session<'_> {
 
 /// Prints what one would look at next.
 async fn explain(world: &World) {
-    println!("{}", diagnosis::of_namespace(&world.client, DEMO_NAMESPACE).await);
+    let clusters: Api<VibeTalkCluster> = Api::all(world.client.clone());
+    let found = clusters.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
+    let namespaces: BTreeSet<String> = found.iter().filter_map(ResourceExt::namespace).collect();
+    for namespace in namespaces {
+        println!("{}", diagnosis::of_namespace(&world.client, &namespace).await);
+    }
     println!("the operator's log:\n{}", diagnosis::logs(&world.client, SYSTEM).await);
 }
 

@@ -12,6 +12,8 @@ use kube::api::{Api, ListParams, LogParams};
 const EVENTS: usize = 12;
 /// Lines shown of a log.
 const LOG_LINES: i64 = 15;
+/// Characters shown of a line.
+const LINE: usize = 300;
 
 /// The chat clusters, pods, warnings and logs of the pods that are not ready, as far as they can be read.
 pub async fn of_namespace(client: &kube::Client, namespace: &str) -> String {
@@ -72,7 +74,8 @@ async fn log(api: &Api<Pod>, name: &str, text: &mut String) {
     if let Ok(log) = api.logs(name, &params).await {
         let _ = writeln!(text, "    log of {name}:");
         for line in log.lines() {
-            let _ = writeln!(text, "      {line}");
+            let beginning: String = line.chars().take(LINE).collect();
+            let _ = writeln!(text, "      {beginning}");
         }
     }
 }

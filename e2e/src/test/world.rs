@@ -81,30 +81,19 @@ impl World {
         Ok(clusters.get(DEMO).await?)
     }
 
-    /// `kubectl scale vtc/demo`; back when as many pods are ready and no other is left.
+    /// `kubectl scale vtc/demo`. The example's pods, when `replicas` are ready, no other is left, and the status says so.
     pub async fn scale_demo(&self, replicas: usize) -> Result<Vec<Pod>> {
         let number = format!("--replicas={replicas}");
-        self.target
-            .access
-            .kubectl(["scale", "vtc/demo", &number, "--namespace", DEMO_NAMESPACE])
-            .output()
-            .await?;
-        self.demo_settles(replicas).await
-    }
-
-    /// The example's pods, when `replicas` are ready, no other is left, and the status says so.
-    pub async fn demo_settles(&self, replicas: usize) -> Result<Vec<Pod>> {
+        let scale = ["scale", "vtc/demo", &number, "--namespace", DEMO_NAMESPACE];
+        self.target.access.kubectl(scale).output().await?;
         let what = format!("the example has {replicas} ready pods and no other");
         eventually(&what, ROLL, || async {
             let pods = self.pods(DEMO_NAMESPACE, DEMO).await?;
             let ready = pods.iter().filter(|pod| is_ready(pod)).count();
             ensure!(ready == replicas && pods.len() == replicas, "{ready} of {} pods are ready", pods.len());
             let status = self.demo().await?.status.context("no status")?;
-            ensure!(
-                usize::try_from(status.ready_replicas) == Ok(replicas),
-                "the status says {} ready replicas",
-                status.ready_replicas
-            );
+            let said = usize::try_from(status.ready_replicas)?;
+            ensure!(said == replicas, "the status says {said} ready replicas");
             Ok(pods)
         })
         .await

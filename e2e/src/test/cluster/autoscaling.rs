@@ -16,7 +16,9 @@ use crate::test::world::World;
 
 const NAME: &str = "busy";
 const HOST: &str = "busy.vibetalk.test";
-const TALKERS: usize = 16;
+const TALKERS: usize = 24;
+/// Of so small a request that idling stays below it and chatting does not.
+const TARGET: i32 = 40;
 /// For metrics to be gathered and the autoscaler to look.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -31,16 +33,16 @@ pub async fn by_cpu(world: Arc<World>) -> Result<()> {
 
 async fn scaled(world: &World, scene: &Scene) -> Result<()> {
     let changes = json!({
-        "autoscaling": { "minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 80 },
+        "autoscaling": { "minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": TARGET },
         "exposure": { "ingress": { "className": "nginx", "host": HOST } },
-        "pod": { "resources": { "requests": { "cpu": "60m", "memory": "64Mi" }, "limits": { "memory": "512Mi" } } },
+        "pod": { "resources": { "requests": { "cpu": "20m", "memory": "64Mi" }, "limits": { "memory": "512Mi" } } },
     });
     scene.apply(NAME, changes).await?;
     scene.ready(NAME).await?;
     let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(world.client.clone(), &scene.namespace);
     let idle = eventually("the autoscaler measures an idle cluster below its target", PATIENCE, || async {
         let use_now = utilization(&autoscalers.get(NAME).await?).context("no measurement yet")?;
-        ensure!(use_now < 80, "{use_now} % of the request");
+        ensure!(use_now < TARGET, "{use_now} % of the request");
         Ok(use_now)
     })
     .await?;
@@ -53,7 +55,7 @@ async fn scaled(world: &World, scene: &Scene) -> Result<()> {
         let user = User::new(&format!("talker-{index}"), "Talker");
         crowd.push(Arc::new(Chat::sign_in(&gateway, &key, &user).await?));
     }
-    let chatter = Chatter::start(crowd, TALKERS, Duration::from_millis(5));
+    let chatter = Chatter::start(crowd, TALKERS, Duration::from_millis(2));
     let grown = eventually("the autoscaler asks for more and the new chat nodes serve", PATIENCE, || async {
         let cluster = scene.clusters().get(NAME).await?;
         let ready = cluster.status.map_or(0, |status| status.ready_replicas);

@@ -12,7 +12,7 @@ use crate::test::world::World;
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub async fn minute(world: Arc<World>) -> Result<()> {
-    world.demo_settles(2).await?;
+    world.scale_demo(2).await?;
     // What earlier tests set off may still be on its way into the status.
     tokio::time::sleep(Duration::from_secs(15)).await;
     let begin = SystemTime::now();
