@@ -47,7 +47,8 @@ async fn on_page(paths: &Paths, site: Site<'_>) -> Result<()> {
     let carol = sign_in(site, &browser, User::new("carol", "Carol")).await?;
     message(&carol, &text).await.context("in Carol's history")?;
     message(&carol, &answer).await.context("in Carol's history")?;
-    let picture = carol.screenshot(&paths.state.join("chat.png")).await?;
+    // Not in the state directory, which goes with the cluster.
+    let picture = carol.screenshot(&paths.cache.join("chat.png")).await?;
     let size = std::fs::metadata(&picture)?.len();
     ensure!(size > 5_000, "the picture {} has {size} bytes only", picture.display());
     println!("    screenshot: {}", picture.display());
