@@ -9,7 +9,7 @@ use crate::process::{self, Run};
 use crate::progress::Progress;
 
 /// What a node, its network and the making of images need.
-pub const CLUSTER: [&str; 14] = [
+pub const CLUSTER: [&str; 13] = [
     "containerd",
     "runc",
     "containernetworking-plugins",
@@ -20,14 +20,12 @@ pub const CLUSTER: [&str; 14] = [
     "ethtool",
     "socat",
     "buildah",
-    "umoci",
     "mmdebstrap",
     "gcc",
     "libc6-dev",
 ];
 
 /// What the browser test needs.
-#[allow(dead_code, reason = "asked for by the browser test")]
 pub const BROWSER: [&str; 1] = ["chromium"];
 
 const INSTALL_DEADLINE: Duration = Duration::from_secs(20 * 60);

@@ -26,6 +26,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use crate::binaries;
+use crate::packages;
 use crate::paths::Paths;
 use crate::product::{SYSTEM, diagnosis};
 use crate::progress::Progress;
@@ -105,7 +106,7 @@ impl Session<'_> {
         match World::open(stand.local.clone(), stand.target.clone()).await {
             Ok(world) => {
                 self.cases(Stage::Cluster, cluster::CASES, &world).await;
-                self.cases(Stage::Browser, page::CASES, &world).await;
+                self.browser(&world).await;
             }
             Err(error) => self.fail("the example can be talked to", &error),
         }
@@ -174,6 +175,16 @@ impl Session<'_> {
             self.report(Stage::Chart, case.name, outcome);
         }
         Ok(())
+    }
+
+    async fn browser(&mut self, world: &Arc<World>) {
+        if !self.selection.takes_any(Stage::Browser, names(page::CASES)) {
+            return;
+        }
+        match packages::ensure(self.paths, self.progress, &packages::BROWSER).await {
+            Ok(()) => self.cases(Stage::Browser, page::CASES, world).await,
+            Err(error) => self.fail("the browser is installed", &error),
+        }
     }
 
     async fn cases(&mut self, stage: Stage, cases: &[Case<World>], world: &Arc<World>) {
