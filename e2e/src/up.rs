@@ -103,7 +103,7 @@ fn announce(paths: &Paths, progress: &Progress, missing: usize, nodes: u8) {
     progress.say(format_args!("programs and images: {}", paths.cache.display()));
     if missing > 0 {
         progress.say(format_args!(
-            "{missing} programs are built from Go modules first; that takes up to 15 minutes, once"
+            "{missing} programs are built from Go modules first; that can take half an hour, once"
         ));
     }
 }
