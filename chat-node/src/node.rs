@@ -1,45 +1,38 @@
 //! A node: the only place that puts the parts together.
 
+pub mod engine;
 mod listen;
 mod store;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use crds::node::{Dependency, NodeState};
+use crds::node::NodeState;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::task::JoinSet;
 
-use crate::admin::status::{Parts, Status};
+use self::engine::Engine;
+use crate::admin::status::Status;
 use crate::api::Api;
-use crate::auth::{NoRandomness, SigningKey, Tokens};
+use crate::auth::NoRandomness;
 use crate::bus::in_process::InProcessBroker;
 use crate::bus::rabbitmq::{RabbitMq, Settings};
 use crate::bus::{Bus, Received};
-use crate::channels::{Channels, Foundation};
 use crate::clock::{Clock, System};
 use crate::config::{AuthChoice, BusChoice, Config};
-use crate::drain::{Drain, Plan};
-use crate::gateway::Gateway;
-use crate::hub::Hub;
-use crate::ids::lease::{self, Ids};
+use crate::drain::Plan;
+use crate::ids::lease::Ids;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::{admin, api, gateway, web};
 
 /// The header that tells which node answered.
 const SERVER_HEADER: &str = "x-vibetalk-server";
-/// How long giving the lease back may take.
-const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running node.
 #[derive(Debug)]
@@ -49,9 +42,7 @@ pub struct Node {
     /// Where the platform asks.
     pub admin_address: SocketAddr,
     plan: Plan,
-    drain: Drain,
-    leaving: CancellationToken,
-    lease: JoinHandle<()>,
+    engine: Engine,
     _tasks: JoinSet<()>,
 }
 
@@ -86,6 +77,8 @@ pub struct Services {
     pub bus: Arc<dyn Bus>,
     /// What comes over the bus.
     pub received: mpsc::Receiver<Received>,
+    /// The machine's clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Node {
@@ -98,7 +91,8 @@ impl Node {
         let bound = Bound::bind(&config, &metrics).await?;
         let store = store::open(&config).await?;
         let (bus, received) = bus(&config, &metrics);
-        bound.serve(config, Services { store, bus, received }).await
+        let clock: Arc<dyn Clock> = Arc::new(System);
+        bound.serve(config, Services { store, bus, received, clock }).await
     }
 
     /// Starts a node on services that are there already.
@@ -112,11 +106,7 @@ impl Node {
 
     /// Moves the clients away and ends; gives how many were left at the deadline.
     pub async fn drain(self) -> usize {
-        let left = self.drain.run(self.plan).await;
-        self.leaving.cancel();
-        // Otherwise the lease ends by itself.
-        let _ = tokio::time::timeout(RELEASE_WITHIN, self.lease).await;
-        left
+        self.engine.drain(self.plan).await
     }
 }
 
@@ -141,50 +131,16 @@ impl Bound {
     }
 
     async fn serve(mut self, config: Config, services: Services) -> Result<Node, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(System);
-        let leaving = CancellationToken::new();
-        let Services { store, bus, received } = services;
-        store::prepare(&*store, &config.settings.official_group.name, &self.status).await?;
-        let (ids, lease) =
-            lease::spawn(Arc::clone(&store), Arc::clone(&clock), config.node.clone(), leaving.clone());
-        let hub = Arc::new(Hub::new(Arc::clone(&config.limits)));
-        self.status.set_parts(Parts { ids: ids.clone(), hub: Arc::clone(&hub), bus: Arc::clone(&bus) });
-        let metrics = Arc::clone(&self.metrics);
-        let foundation = Foundation { store, ids, hub, bus, metrics };
-        let channels = Channels::new(foundation.clone());
-        self.spawn_background(&channels, received);
-        wait_for_lease(&foundation.ids).await;
-        store::patiently(&self.status, || channels.open_official()).await?;
-        let drain = Drain {
-            status: Arc::clone(&self.status),
-            hub: Arc::clone(&foundation.hub),
-            tracker: TaskTracker::new(),
-            closing: CancellationToken::new(),
-        };
-        let router = chat_router(&config, (&foundation, &channels), clock, &drain)?;
-        self.tasks.spawn(listen::serve(self.listener, router));
+        let engine = Engine::start(&config, services, (&self.status, &self.metrics)).await?;
+        self.tasks.spawn(listen::serve(self.listener, chat_router(&config, &engine)));
         self.status.set_state(NodeState::Ready);
         Ok(Node {
             address: self.address,
             admin_address: self.admin_address,
             plan: plan(&config),
-            drain,
-            leaving,
-            lease,
+            engine,
             _tasks: self.tasks,
         })
-    }
-
-    fn spawn_background(&mut self, channels: &Arc<Channels>, mut received: mpsc::Receiver<Received>) {
-        let receiving = Arc::clone(channels);
-        self.tasks.spawn(async move {
-            while let Some(received) = received.recv().await {
-                receiving.receive(received);
-            }
-        });
-        let status = Arc::clone(&self.status);
-        let report = move |store: Dependency| status.set_store(store);
-        self.tasks.spawn(Arc::clone(channels).keep_comparing(report));
     }
 }
 
@@ -207,36 +163,22 @@ fn bus(config: &Config, metrics: &Arc<Metrics>) -> (Arc<dyn Bus>, mpsc::Receiver
     }
 }
 
-fn chat_router(
-    config: &Config,
-    (foundation, channels): (&Foundation, &Arc<Channels>),
-    clock: Arc<dyn Clock>,
-    drain: &Drain,
-) -> Result<Router, StartError> {
-    let (key, development_login) = match &config.auth {
-        AuthChoice::Tokens(key) => (key.clone(), false),
-        AuthChoice::Development => (SigningKey::random()?, true),
-    };
-    let tokens = Arc::new(Tokens::new(&key, &config.settings.auth));
-    let Foundation { store, ids, hub, bus, metrics } = foundation.clone();
-    let (channels, limits) = (Arc::clone(channels), Arc::clone(&config.limits));
+fn chat_router(config: &Config, engine: &Engine) -> Router {
+    let gateway = Arc::clone(&engine.gateway);
     let api = Api {
-        tokens: Arc::clone(&tokens),
-        channels: Arc::clone(&channels),
-        store: Arc::clone(&store),
-        clock: Arc::clone(&clock),
-        limits: Arc::clone(&limits),
-        development_login,
+        tokens: Arc::clone(&gateway.tokens),
+        channels: Arc::clone(&gateway.channels),
+        store: Arc::clone(&gateway.store),
+        clock: Arc::clone(&gateway.clock),
+        limits: Arc::clone(&gateway.limits),
+        development_login: matches!(config.auth, AuthChoice::Development),
     };
-    let (tracker, closing) = (drain.tracker.clone(), drain.closing.clone());
-    let named = middleware::from_fn_with_state(ids.clone(), name_server);
-    let gateway =
-        Gateway { tokens, channels, store, hub, bus, ids, clock, limits, metrics, tracker, closing };
-    Ok(api::router(Arc::new(api))
-        .merge(gateway::websocket::router(Arc::new(gateway)))
+    let named = middleware::from_fn_with_state(gateway.ids.clone(), name_server);
+    api::router(Arc::new(api))
+        .merge(gateway::websocket::router(gateway))
         .merge(web::router())
         .fallback(api::not_found)
-        .layer(named))
+        .layer(named)
 }
 
 async fn name_server(State(ids): State<Ids>, request: Request, next: Next) -> Response {
@@ -252,14 +194,5 @@ fn plan(config: &Config) -> Plan {
         Plan::alone()
     } else {
         Plan::behind_a_load_balancer(config.settings.drain_window.as_std())
-    }
-}
-
-/// The keeper of the lease tries for ever; so this waits for ever.
-fn wait_for_lease(ids: &Ids) -> impl Future<Output = ()> + use<> {
-    let mut held = ids.watch();
-    async move {
-        // An error would mean that the keeper has ended, which it does only when told to.
-        let _ = held.wait_for(Option::is_some).await;
     }
 }

@@ -121,12 +121,14 @@ impl Driver {
         let timeout = self.session.poll_timeout().map(|(at, _)| at);
         let takes_orders = self.session.takes_orders();
         tokio::select! {
-            incoming = transport.receive() => Happened::Incoming(incoming),
-            events = self.reader.take() => Happened::Events(events),
-            Some(finished) = self.work.next() => Happened::Finished(finished),
-            order = self.orders.recv(), if takes_orders => Happened::Order(order),
+            // What can be ready without end stands last, and a client that never stops is closed as flooding.
+            biased;
             () = self.reader.overflowed() => Happened::Overflow,
             () = sleep_until(timeout) => Happened::Timeout,
+            order = self.orders.recv(), if takes_orders => Happened::Order(order),
+            Some(finished) = self.work.next() => Happened::Finished(finished),
+            incoming = transport.receive() => Happened::Incoming(incoming),
+            events = self.reader.take() => Happened::Events(events),
         }
     }
 

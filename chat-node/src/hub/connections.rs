@@ -1,6 +1,6 @@
 //! The connections of this node and whose they are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub struct Connections {
 
 #[derive(Debug, Default)]
 struct State {
-    open: HashMap<ConnectionId, Handle>,
-    of_user: HashMap<UserId, Vec<ConnectionId>>,
+    open: BTreeMap<ConnectionId, Handle>,
+    of_user: BTreeMap<UserId, Vec<ConnectionId>>,
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ pub mod gate;
 pub mod room;
 pub mod send_queue;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use self::connections::{ConnectionId, Connections};
@@ -19,7 +19,7 @@ use crate::store::ChannelKind;
 pub struct Hub {
     /// The connections.
     pub connections: Connections,
-    rooms: RwLock<HashMap<ChannelId, Arc<Room>>>,
+    rooms: RwLock<BTreeMap<ChannelId, Arc<Room>>>,
 }
 
 impl Hub {

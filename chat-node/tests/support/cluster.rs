@@ -56,7 +56,7 @@ impl Cluster {
             tokio::sync::mpsc::Receiver<chat_node::bus::Received>,
         ),
     ) -> TestNode {
-        let services = Services { store: Arc::clone(&self.store), bus, received };
+        let services = Services { store: Arc::clone(&self.store), bus, received, clock: Arc::new(System) };
         let node = Node::start_on(config, services).await.unwrap();
         TestNode { address: node.address, admin_address: node.admin_address, node }
     }

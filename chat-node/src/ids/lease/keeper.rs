@@ -124,8 +124,9 @@ impl Keeper {
         let renew_at = self.ids.state().tenure.as_ref().map(Tenure::renew_at);
         let due = sleep_until(renew_at.unwrap_or_else(Instant::now));
         tokio::select! {
-            () = due => {}
+            biased;
             () = self.ids.0.renew_now.notified() => {}
+            () = due => {}
         }
     }
 

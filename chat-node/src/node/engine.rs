@@ -1,0 +1,121 @@
+//! All of a node but its ports: what serves a client once a transport brings one.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::node::Dependency;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Services, StartError, store};
+use crate::admin::status::{Parts, Status};
+use crate::auth::{SigningKey, Tokens};
+use crate::bus::Received;
+use crate::channels::{Channels, Foundation};
+use crate::config::{AuthChoice, Config};
+use crate::drain::{Drain, Plan};
+use crate::gateway::Gateway;
+use crate::hub::Hub;
+use crate::ids::lease::{self, Ids};
+use crate::metrics::Metrics;
+
+/// How long giving the lease back may take.
+const RELEASE_WITHIN: Duration = Duration::from_secs(3);
+
+/// A node that runs, but that nobody can reach by itself.
+#[derive(Debug)]
+pub struct Engine {
+    /// Where transports bring their clients.
+    pub gateway: Arc<Gateway>,
+    status: Arc<Status>,
+    leaving: CancellationToken,
+    lease: JoinHandle<()>,
+    _tasks: JoinSet<()>,
+}
+
+impl Engine {
+    /// Starts, and waits until clients can be served; a store that does not answer is waited for.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: &Config,
+        services: Services,
+        (status, metrics): (&Arc<Status>, &Arc<Metrics>),
+    ) -> Result<Self, StartError> {
+        let leaving = CancellationToken::new();
+        let Services { store, bus, received, clock } = services;
+        store::prepare(&*store, &config.settings.official_group.name, status).await?;
+        let (ids, lease) =
+            lease::spawn(Arc::clone(&store), Arc::clone(&clock), config.node.clone(), leaving.clone());
+        let limits = Arc::clone(&config.limits);
+        let hub = Arc::new(Hub::new(Arc::clone(&limits)));
+        status.set_parts(Parts { ids: ids.clone(), hub: Arc::clone(&hub), bus: Arc::clone(&bus) });
+        let metrics = Arc::clone(metrics);
+        let foundation = Foundation { store, ids, hub, bus, metrics };
+        let channels = Channels::new(foundation.clone());
+        let tasks = background(&channels, received, status);
+        wait_for_lease(&foundation.ids).await;
+        store::patiently(status, || channels.open_official()).await?;
+        let tokens = tokens(config)?;
+        let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
+        let Foundation { store, ids, hub, bus, metrics } = foundation;
+        let gateway =
+            Gateway { tokens, channels, store, hub, bus, ids, clock, limits, metrics, tracker, closing };
+        let status = Arc::clone(status);
+        Ok(Self { gateway: Arc::new(gateway), status, leaving, lease, _tasks: tasks })
+    }
+
+    /// Moves the clients away and ends; gives how many were left at the deadline.
+    pub async fn drain(self, plan: Plan) -> usize {
+        let drain = Drain {
+            status: self.status,
+            hub: Arc::clone(&self.gateway.hub),
+            tracker: self.gateway.tracker.clone(),
+            closing: self.gateway.closing.clone(),
+        };
+        let left = drain.run(plan).await;
+        self.leaving.cancel();
+        // Otherwise the lease ends by itself.
+        let _ = tokio::time::timeout(RELEASE_WITHIN, self.lease).await;
+        left
+    }
+}
+
+fn background(
+    channels: &Arc<Channels>,
+    mut received: mpsc::Receiver<Received>,
+    status: &Arc<Status>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let receiving = Arc::clone(channels);
+    tasks.spawn(async move {
+        while let Some(received) = received.recv().await {
+            receiving.receive(received);
+        }
+    });
+    let status = Arc::clone(status);
+    let report = move |store: Dependency| status.set_store(store);
+    tasks.spawn(Arc::clone(channels).keep_comparing(report));
+    tasks
+}
+
+fn tokens(config: &Config) -> Result<Arc<Tokens>, StartError> {
+    let key = match &config.auth {
+        AuthChoice::Tokens(key) => key.clone(),
+        AuthChoice::Development => SigningKey::random()?,
+    };
+    Ok(Arc::new(Tokens::new(&key, &config.settings.auth)))
+}
+
+/// The keeper of the lease tries for ever; so this waits for ever.
+fn wait_for_lease(ids: &Ids) -> impl Future<Output = ()> + use<> {
+    let mut held = ids.watch();
+    async move {
+        // An error would mean that the keeper has ended, which it does only when told to.
+        let _ = held.wait_for(Option::is_some).await;
+    }
+}
