@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
-use crds::NodeConfig;
 use crds::binding::ROOT_ENV;
 use crds::exchange::ClusterKey;
-use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig, TopologyPlan};
+use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
+use crds::topology::TopologyFault;
+use crds::{NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 use crate::auth::SigningKey;
 use crate::bus::rabbitmq::Credentials;
@@ -114,6 +115,14 @@ pub enum ConfigError {
         /// Why.
         error: serde_yaml::Error,
     },
+    /// The partitions make no sense.
+    #[error("`topology` in the configuration file {} is wrong: {fault}", path.display())]
+    Topology {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        fault: TopologyFault,
+    },
     /// A setting is out of its bounds.
     #[error("`{field}` in the configuration file is {value}; it must be {bounds}")]
     Bounds {
@@ -194,7 +203,8 @@ impl std::fmt::Debug for StoreChoice {
 pub fn alone() -> NodeConfig {
     NodeConfig {
         cluster: ClusterKey::new("local", "alone"),
-        topology: TopologyPlan { epoch: 1, partitions: 4 },
+        topology: TopologyOrder::of(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::User }),
+        server_queue: ServerQueue::default(),
         store: StoreConfig { database: "vibetalk".to_owned(), bucket: crds::Duration::days(10) },
         auth: AuthConfig::default(),
         official_group: OfficialGroupConfig { name: "Official".to_owned(), topic: String::new() },
@@ -207,10 +217,11 @@ fn read_settings(path: &Path) -> Result<NodeConfig, ConfigError> {
         std::fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
     let settings: NodeConfig =
         serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml { path: path.to_owned(), error })?;
-    let partitions = settings.topology.partitions;
-    if !(1..=256).contains(&partitions) {
-        let (field, value) = ("topology.partitions", partitions.into());
-        return Err(ConfigError::Bounds { field, value, bounds: "1 to 256" });
+    settings.topology.check().map_err(|fault| ConfigError::Topology { path: path.to_owned(), fault })?;
+    let value = settings.server_queue.max_bytes;
+    if !ServerQueue::MAX_BYTES.contains(&value) {
+        let (field, bounds) = ("serverQueue.maxBytes", "1 MiB to 4 GiB (1048576 to 4294967296)");
+        return Err(ConfigError::Bounds { field, value, bounds });
     }
     Ok(settings)
 }

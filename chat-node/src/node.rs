@@ -13,6 +13,7 @@ use axum::http::HeaderValue;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use crds::node::NodeState;
+use crds::topology::TopologyFault;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The store will not do.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The partitions make no sense.
+    #[error("`topology` in the configuration is wrong: {0}")]
+    Topology(#[from] TopologyFault),
     /// There is no key.
     #[error(transparent)]
     Key(#[from] NoRandomness),
@@ -90,7 +94,7 @@ impl Node {
         let metrics = Arc::new(Metrics::new()?);
         let bound = Bound::bind(&config, &metrics).await?;
         let store = store::open(&config).await?;
-        let (bus, received) = bus(&config, &metrics);
+        let (bus, received) = bus(&config, &metrics)?;
         let clock: Arc<dyn Clock> = Arc::new(System);
         bound.serve(config, Services { store, bus, received, clock }).await
     }
@@ -144,21 +148,25 @@ impl Bound {
     }
 }
 
-fn bus(config: &Config, metrics: &Arc<Metrics>) -> (Arc<dyn Bus>, mpsc::Receiver<Received>) {
+fn bus(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<dyn Bus>, mpsc::Receiver<Received>), StartError> {
     match &config.bus {
         BusChoice::InProcess => {
             let (bus, received) = InProcessBroker::default().join();
-            (Arc::new(bus), received)
+            Ok((Arc::new(bus), received))
         }
         BusChoice::RabbitMq(credentials) => {
             let settings = Settings {
                 credentials: credentials.clone(),
                 cluster: config.settings.cluster.clone(),
-                topology: config.settings.topology,
+                topology: config.settings.topology.clone(),
+                queue: config.settings.server_queue,
                 node: config.node.clone(),
             };
-            let (bus, received) = RabbitMq::start(settings, Arc::clone(metrics));
-            (Arc::new(bus), received)
+            let (bus, received) = RabbitMq::start(settings, Arc::clone(metrics))?;
+            Ok((Arc::new(bus), received))
         }
     }
 }

@@ -2,51 +2,78 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use chat_node::bus::in_process::InProcessBroker;
+use crds::{RoutingMode, TopologyPlan};
 
 mod support;
 
 use support::broker::{self, Broker};
 use support::conformance::{self, End};
 
-fn in_process() -> [End; 2] {
-    let broker = InProcessBroker::default();
+fn in_process(mode: RoutingMode) -> [End; 2] {
+    let broker = InProcessBroker::with(TopologyPlan { epoch: 1, partitions: 4, routing: mode });
     [(); 2].map(|()| {
         let (bus, received) = broker.join();
         End { bus: Box::new(bus), received }
     })
 }
 
+/// The bodies over one way to route.
+macro_rules! routed {
+    ($module:ident, $mode:ident, [$($body:ident),* $(,)?]) => {
+        mod $module {
+            mod in_process {
+                $(#[tokio::test]
+                async fn $body() {
+                    crate::conformance::$body(crate::in_process(crds::RoutingMode::$mode)).await;
+                })*
+            }
+
+            mod rabbitmq_classic {
+                $(#[tokio::test]
+                async fn $body() {
+                    let Some(broker) = crate::Broker::routed(crds::RoutingMode::$mode, 4).await else { return };
+                    crate::conformance::$body(crate::two(&broker).await).await;
+                    broker.delete().await;
+                })*
+            }
+
+            mod rabbitmq_quorum {
+                $(#[tokio::test]
+                async fn $body() {
+                    let Some(broker) = crate::Broker::routed(crds::RoutingMode::$mode, 4).await else { return };
+                    let broker = broker.with_queues(crds::QueueType::Quorum);
+                    crate::conformance::$body(crate::two(&broker).await).await;
+                    broker.delete().await;
+                })*
+            }
+        }
+    };
+}
+
 macro_rules! conformance {
     ($($body:ident),* $(,)?) => {
-        mod in_process_bus {
-            $(#[tokio::test]
-            async fn $body() {
-                super::conformance::$body(super::in_process()).await;
-            })*
-        }
-
-        mod rabbitmq {
-            $(#[tokio::test]
-            async fn $body() {
-                let Some(broker) = super::Broker::declared(4).await else { return };
-                let ends = [broker.connected("one").await, broker.connected("two").await];
-                super::conformance::$body(ends).await;
-                broker.delete().await;
-            })*
-        }
+        routed!(by_user, User, [$($body),*]);
+        routed!(by_channel, Channel, [$($body),*]);
+        routed!(fixed, Static, [$($body),*]);
     };
 }
 
 conformance! {
     what_is_for_everyone_reaches_every_node_in_order,
-    what_is_for_users_reaches_only_their_nodes,
+    what_is_for_users_reaches_their_nodes,
+    what_is_for_a_channel_reaches_its_followers_nodes,
     a_user_is_reached_until_the_last_connection_is_gone,
+    a_channel_is_reached_until_its_last_follower_is_gone,
+}
+
+async fn two(broker: &Broker) -> [End; 2] {
+    [broker.connected("one").await, broker.connected("two").await]
 }
 
 mod rabbitmq_only {
     use super::support::proxy::Proxy;
     use super::{Broker, broker, conformance};
-    use chat_node::bus::{Bus, Received};
+    use chat_node::bus::{Audience, Bus, Received};
     use crds::node::Dependency;
 
     #[tokio::test]
@@ -59,7 +86,7 @@ mod rabbitmq_only {
         broker.declare().await;
         end.connected().await;
         let envelope = conformance::to_everyone(1);
-        end.bus.publish(&envelope);
+        end.tell_everyone(&envelope);
         assert_eq!(end.envelope().await, envelope);
         broker.delete().await;
     }
@@ -73,7 +100,7 @@ mod rabbitmq_only {
         // Nothing tells the node but the silence after its own probe.
         end.connected().await;
         let envelope = conformance::to_everyone(1);
-        end.bus.publish(&envelope);
+        end.tell_everyone(&envelope);
         assert_eq!(end.envelope().await, envelope);
         broker.delete().await;
     }
@@ -100,7 +127,7 @@ mod rabbitmq_only {
         let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
         while received.recv().await.unwrap() != Received::Connected {}
         proxy.hold(true);
-        bus.publish(&conformance::to_everyone(1));
+        bus.publish(&conformance::to_everyone(1), Audience::Everyone);
         broker::reason_with(&bus, "took longer than").await;
         proxy.hold(false);
         while received.recv().await.unwrap() != Received::Connected {}
@@ -115,8 +142,8 @@ mod rabbitmq_only {
         end.bus.attach(&users[0]);
         broker.declare().await;
         end.connected().await;
-        let envelope = conformance::to_users(&users);
-        end.bus.publish(&envelope);
+        let envelope = conformance::to_everyone(1);
+        end.bus.publish(&envelope, Audience::Users(&users));
         assert_eq!(end.envelope().await, envelope);
         broker.delete().await;
     }
@@ -135,7 +162,7 @@ mod rabbitmq_only {
         let Some(broker) = Broker::without_exchanges(1).await else { return };
         let end = broker.start_with("one", |credentials| credentials.port = 1);
         broker::reason_with(&*end.bus, "connecting").await;
-        end.bus.publish(&conformance::to_everyone(1));
+        end.bus.publish(&conformance::to_everyone(1), Audience::Everyone);
         assert_ne!(end.bus.health(), Dependency::Reachable);
         assert!(end.bus.epochs().is_empty());
     }

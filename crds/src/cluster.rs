@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Duration;
+use crate::{Duration, RoutingMode, ServerQueue};
 
 /// A chat service: its nodes, its partitions in the broker, its store and the way to it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,11 +139,20 @@ pub struct RabbitMq {
     /// `management-uri`.
     pub secret_ref: SecretRef,
 
-    /// Number of exchanges that users are hashed over. Cannot be changed later.
+    /// Number of exchanges that users or channels are hashed over. Cannot be changed later.
     #[serde(default = "default_partitions")]
     #[schemars(range(min = 1, max = 256))]
     #[x_kube(validation = ("self == oldSelf", "partitions cannot be changed: make a new cluster"))]
     pub partitions: u16,
+
+    /// What messages are routed by. Cannot be changed later.
+    #[serde(default)]
+    #[x_kube(validation = ("self == oldSelf", "routing cannot be changed: make a new cluster"))]
+    pub routing: RoutingMode,
+
+    /// The queue that every chat node has in the broker.
+    #[serde(default)]
+    pub server_queue: ServerQueue,
 
     /// What becomes of the exchanges when the cluster is deleted.
     #[serde(default)]

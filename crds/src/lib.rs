@@ -1,8 +1,8 @@
 //! The VibeTalk API.
 //!
 //! - [`VibeTalkCluster`]: the custom resource `vibetalk.dev/v1alpha1` that users write (feature `resource`).
-//! - [`node`]: what the operator tells a chat node ([`NodeConfig`], [`TopologyPlan`]) and what a chat node
-//!   answers ([`NodeReport`]).
+//! - [`node`]: what the operator tells a chat node ([`NodeConfig`]) and what a chat node answers ([`NodeReport`]).
+//! - [`topology`]: how the broker is used ([`TopologyPlan`]), and how that changes while all run ([`TopologyOrder`]).
 //! - [`exchange`]: the names of the broker's exchanges, which both sides must agree on.
 //! - [`binding`]: where a chat node finds its credentials.
 //!
@@ -11,11 +11,13 @@
 pub mod binding;
 pub mod exchange;
 pub mod node;
+pub mod topology;
 
 mod duration;
 
 pub use duration::{Duration, InvalidDuration};
-pub use node::{NodeConfig, NodeReport, TopologyPlan};
+pub use node::{NodeConfig, NodeReport};
+pub use topology::{QueueType, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 #[cfg(feature = "resource")]
 mod cluster;

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Duration;
 use crate::exchange::ClusterKey;
+use crate::{Duration, ServerQueue, TopologyOrder};
 
 /// Port on which a chat node serves users: web page, REST, WebSocket.
 pub const CHAT_PORT: u16 = 8080;
-/// Port on which a chat node serves its platform: `/healthz`, `/readyz`, `/metrics`, [`REPORT_PATH`].
+/// Port on which a chat node serves its platform: `/healthz`, `/readyz`, `/metrics`, [`REPORT_PATH`],
+/// [`crate::topology::TOPOLOGY_PATH`].
 pub const ADMIN_PORT: u16 = 9090;
 /// Path of the [`NodeReport`] on the admin port.
 pub const REPORT_PATH: &str = "/v1/node";
@@ -20,8 +21,11 @@ pub const CONFIG_PATH: &str = "/etc/vibetalk/config.yaml";
 pub struct NodeConfig {
     /// Prefix of this cluster's names in the broker.
     pub cluster: ClusterKey,
-    /// The exchanges to use.
-    pub topology: TopologyPlan,
+    /// The exchanges to begin with; [`crate::topology::TOPOLOGY_PATH`] changes them later.
+    pub topology: TopologyOrder,
+    /// The node's own queue.
+    #[serde(default)]
+    pub server_queue: ServerQueue,
     /// The store's database and layout.
     pub store: StoreConfig,
     /// What a user's token must say.
@@ -30,16 +34,6 @@ pub struct NodeConfig {
     pub official_group: OfficialGroupConfig,
     /// How long clients are moved away before the node ends.
     pub drain_window: Duration,
-}
-
-/// The broker's partitions at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TopologyPlan {
-    /// Grows by one with every change of `partitions`; first 1.
-    pub epoch: u32,
-    /// Number of exchanges that users are hashed over, 1..=256.
-    pub partitions: u16,
 }
 
 /// The store's database and layout.
@@ -91,6 +85,10 @@ pub struct NodeReport {
     pub connections: u32,
     /// Epochs whose exchanges the node's queue is bound to.
     pub epochs: Vec<u32>,
+    /// The epoch that the node publishes to, and nothing of it is on its way to another one; absent while that is
+    /// not so, or the broker is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishing: Option<u32>,
     /// Whether the store answered last time.
     pub store: Dependency,
     /// Whether the broker answered last time.

@@ -115,6 +115,7 @@ impl Status {
             connections: parts
                 .map_or(0, |parts| u32::try_from(parts.hub.connections.count()).unwrap_or(u32::MAX)),
             epochs: parts.map(|parts| parts.bus.epochs()).unwrap_or_default(),
+            publishing: parts.and_then(|parts| parts.bus.publishing()),
             store: state.store.clone(),
             broker: parts.map_or_else(not_asked, |parts| parts.bus.health()),
             clock_skew_ms: self.skew_ms(),

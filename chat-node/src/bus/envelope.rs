@@ -47,29 +47,10 @@ pub enum Notice {
     },
 }
 
-/// For whom an envelope is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience<'a> {
-    /// Every node.
-    Everyone,
-    /// The nodes where these users are.
-    Users(&'a [UserId; 2]),
-}
-
 impl Envelope {
     /// An envelope around a notice.
     pub fn new(notice: Notice) -> Self {
         Self { version: VERSION, notice }
-    }
-
-    /// For whom it is.
-    pub fn audience(&self) -> Audience<'_> {
-        match &self.notice {
-            Notice::Message { users: Some(users), .. } | Notice::DirectOpened { users, .. } => {
-                Audience::Users(users)
-            }
-            Notice::Message { users: None, .. } | Notice::Probe { .. } => Audience::Everyone,
-        }
     }
 
     /// The envelope as bytes.

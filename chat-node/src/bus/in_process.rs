@@ -1,17 +1,26 @@
-//! The bus of nodes in one process: of a single node, and of tests.
+//! The bus of nodes in one process: of a single node, and of tests. It routes as the real one does, at once.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use async_trait::async_trait;
 use crds::node::Dependency;
+use crds::topology::TopologyFault;
+use crds::{RoutingMode, TopologyOrder, TopologyPlan};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::wanted::Wanted;
-use super::{Audience, Bus, Envelope, RECEIVED_MAX, Received};
-use crate::ids::UserId;
+use super::routing::{self, Exchange, Route};
+use super::wanted::{LINGER, Wanted};
+use super::{Audience, Bus, Envelope, RECEIVED_MAX, Received, Topic};
+use crate::ids::{ChannelId, UserId};
 
 /// What the nodes of one process share.
-#[derive(Clone, Debug, Default)]
-pub struct InProcessBroker(Arc<Mutex<Vec<Weak<Member>>>>);
+#[derive(Clone, Debug)]
+pub struct InProcessBroker {
+    topology: TopologyOrder,
+    members: Arc<Mutex<Vec<Weak<Member>>>>,
+}
 
 /// One node's bus.
 #[derive(Debug)]
@@ -22,15 +31,41 @@ pub struct InProcess {
 
 #[derive(Debug)]
 struct Member {
-    wanted: Mutex<Wanted>,
+    state: Mutex<State>,
     received: mpsc::Sender<Received>,
 }
 
+#[derive(Debug)]
+struct State {
+    topology: TopologyOrder,
+    wanted: Wanted,
+    bound: HashSet<Route>,
+    left: bool,
+}
+
+impl Default for InProcessBroker {
+    fn default() -> Self {
+        Self::with(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::User })
+    }
+}
+
 impl InProcessBroker {
+    /// A broker whose nodes begin with this plan.
+    pub fn with(plan: TopologyPlan) -> Self {
+        Self { topology: TopologyOrder::of(plan), members: Arc::default() }
+    }
+
     /// A bus for one more node, and what it receives.
     pub fn join(&self) -> (InProcess, mpsc::Receiver<Received>) {
         let (sender, receiver) = mpsc::channel(RECEIVED_MAX);
-        let member = Arc::new(Member { wanted: Mutex::default(), received: sender });
+        let state = State {
+            topology: self.topology.clone(),
+            wanted: Wanted::default(),
+            bound: HashSet::new(),
+            left: false,
+        };
+        let member = Arc::new(Member { state: Mutex::new(state), received: sender });
+        member.state().rebind();
         member.give(Received::Connected);
         let mut members = self.members();
         members.retain(|member| member.strong_count() > 0);
@@ -40,27 +75,44 @@ impl InProcessBroker {
     }
 
     fn members(&self) -> MutexGuard<'_, Vec<Weak<Member>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[async_trait]
 impl Bus for InProcess {
-    fn publish(&self, envelope: &Envelope) {
+    fn publish(&self, envelope: &Envelope, audience: Audience<'_>) {
+        let routes = {
+            let state = self.member.state();
+            let Some(plan) = state.publishing() else { return };
+            routing::of(plan.routing).routes(plan, audience)
+        };
         let members: Vec<_> = self.broker.members().iter().filter_map(Weak::upgrade).collect();
         for member in members {
-            if member.wants(envelope.audience()) {
+            if member.wants(&routes) {
                 member.give(Received::Envelope(envelope.clone()));
             }
         }
     }
 
     fn attach(&self, user: &UserId) {
-        self.member.wanted().attach(user);
-        self.member.give(Received::Attached(vec![user.clone()]));
+        self.member.add(Topic::User(user.clone()));
     }
 
     fn detach(&self, user: &UserId) {
-        self.member.wanted().detach(user);
+        self.member.remove(&Topic::User(user.clone()));
+    }
+
+    fn follow(&self, channel: ChannelId) {
+        self.member.add(Topic::Channel(channel));
+    }
+
+    fn unfollow(&self, channel: ChannelId) {
+        self.member.remove(&Topic::Channel(channel));
+    }
+
+    fn routing(&self) -> RoutingMode {
+        self.member.state().publishing().map(|plan| plan.routing).unwrap_or_default()
     }
 
     fn health(&self) -> Dependency {
@@ -68,19 +120,43 @@ impl Bus for InProcess {
     }
 
     fn epochs(&self) -> Vec<u32> {
-        Vec::new()
+        self.member.state().topology.listen.iter().map(|plan| plan.epoch).collect()
+    }
+
+    fn publishing(&self) -> Option<u32> {
+        self.member.state().publishing().map(|plan| plan.epoch)
+    }
+
+    fn order(&self, order: TopologyOrder) -> Result<(), TopologyFault> {
+        let mut state = self.member.state();
+        order.check_after(&state.topology)?;
+        state.topology = order;
+        state.rebind();
+        Ok(())
+    }
+
+    async fn leave(&self) {
+        let mut state = self.member.state();
+        state.left = true;
+        state.rebind();
     }
 }
 
 impl Member {
-    fn wants(&self, audience: Audience<'_>) -> bool {
-        match audience {
-            Audience::Everyone => true,
-            Audience::Users(users) => {
-                let wanted = self.wanted();
-                users.iter().any(|user| wanted.contains(user))
-            }
+    fn add(&self, topic: Topic) {
+        if self.state().add(&topic) {
+            self.give(Received::Listening(vec![topic]));
         }
+    }
+
+    fn remove(&self, topic: &Topic) {
+        self.state().remove(topic);
+    }
+
+    fn wants(&self, routes: &[Route]) -> bool {
+        let state = self.state();
+        let takes = |route: &Route| route.exchange == Exchange::Control || state.bound.contains(route);
+        !state.left && routes.iter().any(takes)
     }
 
     /// A node that does not keep up misses it, as it would with a broker.
@@ -90,7 +166,51 @@ impl Member {
         }
     }
 
-    fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    fn publishing(&self) -> Option<TopologyPlan> {
+        self.topology.plan(self.topology.publish).filter(|_| !self.left)
+    }
+
+    fn add(&mut self, topic: &Topic) -> bool {
+        let first = self.wanted.add(topic.clone());
+        if first {
+            self.wanted.take_changed();
+            self.bound.extend(bindings(&self.topology, topic));
+        }
+        first
+    }
+
+    /// Nothing lingers here: binding costs nothing.
+    fn remove(&mut self, topic: &Topic) {
+        let now = Instant::now();
+        if self.wanted.remove(topic, now) {
+            self.wanted.expire(now + LINGER);
+            self.wanted.take_changed();
+            for route in bindings(&self.topology, topic) {
+                self.bound.remove(&route);
+            }
+        }
+    }
+
+    fn rebind(&mut self) {
+        self.bound.clear();
+        if self.left {
+            return;
+        }
+        for plan in &self.topology.listen {
+            self.bound.extend(routing::of(plan.routing).standing(*plan));
+        }
+        for topic in self.wanted.all() {
+            self.bound.extend(bindings(&self.topology, &topic));
+        }
+    }
+}
+
+fn bindings(topology: &TopologyOrder, topic: &Topic) -> impl Iterator<Item = Route> {
+    topology.listen.iter().filter_map(|plan| routing::of(plan.routing).binding(*plan, topic))
 }

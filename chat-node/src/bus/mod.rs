@@ -5,44 +5,91 @@ pub mod envelope;
 pub mod in_process;
 pub mod partition;
 pub mod rabbitmq;
+pub mod routing;
 mod wanted;
 
 use std::fmt::Debug;
 
+use async_trait::async_trait;
 use crds::node::Dependency;
+use crds::topology::TopologyFault;
+use crds::{RoutingMode, TopologyOrder};
 
-pub use self::envelope::{Audience, Envelope, Notice};
-use crate::ids::UserId;
+pub use self::envelope::{Envelope, Notice};
+pub use self::routing::{Topic, USER_ROUTING_MEMBERS_MAX};
+use crate::ids::{ChannelId, UserId};
 
 /// Received envelopes that may wait for the node.
 pub const RECEIVED_MAX: usize = 8_192;
+
+/// For whom an envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// Every node.
+    Everyone,
+    /// The nodes where these users are.
+    Users(&'a [UserId]),
+    /// The nodes where somebody follows this channel.
+    Channel {
+        /// The channel.
+        id: ChannelId,
+        /// Who may be following it; looked at only if [`Bus::routing`] is [`RoutingMode::User`]. With more than
+        /// [`USER_ROUTING_MEMBERS_MAX`] the envelope goes to every node, so one more than that is enough.
+        members: &'a [UserId],
+    },
+}
 
 /// What comes out of a bus.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Received {
     /// A node has something to tell.
     Envelope(Envelope),
-    /// What is addressed to these users arrives from now on; anything before may have been missed.
-    Attached(Vec<UserId>),
+    /// What is addressed to these arrives from now on; anything before may have been missed.
+    Listening(Vec<Topic>),
     /// A connection to the broker stands; anything before may have been missed.
     Connected,
 }
 
 /// The way to the other nodes. What it receives comes out of the queue that its constructor gave.
+#[async_trait]
 pub trait Bus: Debug + Send + Sync {
-    /// Hands an envelope to every node that has somebody for it, perhaps this one too. Never waits: what cannot be
-    /// handed over is counted and dropped.
-    fn publish(&self, envelope: &Envelope);
+    /// Hands an envelope to every node that has somebody for it, perhaps this one too, perhaps more than once. Never
+    /// waits: what cannot be handed over is counted and dropped.
+    fn publish(&self, envelope: &Envelope, audience: Audience<'_>);
 
-    /// Asks for what is addressed to `user`, once per connection; [`Received::Attached`] follows when it holds.
+    /// Asks for what is addressed to `user`, once per connection; [`Received::Listening`] follows the first one when
+    /// it holds.
     fn attach(&self, user: &UserId);
 
     /// Takes one [`Bus::attach`] back.
     fn detach(&self, user: &UserId);
 
-    /// Whether the broker answers.
+    /// Asks for what happens in `channel`; [`Received::Listening`] follows the first one when it holds.
+    fn follow(&self, channel: ChannelId);
+
+    /// Takes one [`Bus::follow`] back. Envelopes may come for a minute more: channels are often followed again.
+    fn unfollow(&self, channel: ChannelId);
+
+    /// What envelopes are routed by at the moment.
+    fn routing(&self) -> RoutingMode;
+
+    /// Whether the broker answers, and nothing is known to be missed.
     fn health(&self) -> Dependency;
 
     /// Epochs whose exchanges this node listens to.
     fn epochs(&self) -> Vec<u32>;
+
+    /// The epoch that this node publishes to; `None`: some of what it published is still on its way to another one,
+    /// or the broker is away.
+    fn publishing(&self) -> Option<u32>;
+
+    /// Takes the epochs to listen and to publish to; [`Bus::epochs`] and [`Bus::publishing`] tell when it is so.
+    ///
+    /// # Errors
+    /// [`TopologyFault`]: nothing changes.
+    fn order(&self, order: TopologyOrder) -> Result<(), TopologyFault>;
+
+    /// Waits until what was published is confirmed and nothing is bound any more, at most some seconds. Nothing goes
+    /// in or out afterwards.
+    async fn leave(&self);
 }

@@ -1,7 +1,7 @@
 //! Channels of two users.
 
 use super::{Channels, problem_of};
-use crate::bus::{Envelope, Notice};
+use crate::bus::{Audience, Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::frame::{ChannelKindView, ChannelView};
@@ -45,7 +45,8 @@ impl Channels {
         let channel = self.store.open_direct(id, &users).await.map_err(|error| problem_of(&error))?;
         self.remember_kind(channel.id, &channel.kind);
         if channel.id == id {
-            self.bus.publish(&Envelope::new(Notice::DirectOpened { channel_id: id, users: users.clone() }));
+            let opened = Envelope::new(Notice::DirectOpened { channel_id: id, users: users.clone() });
+            self.bus.publish(&opened, Audience::Users(&users));
         }
         let after = if channel.id == id { Position(0) } else { channel.head };
         self.introduce(channel.id, &users, after);

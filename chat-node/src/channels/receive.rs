@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Channels;
-use crate::bus::{Envelope, Notice, Received};
+use crate::bus::{Envelope, Notice, Received, Topic};
 use crate::hub::room::{Passed, Room};
 use crate::ids::Position;
 use crate::protocol::message::Entry;
@@ -17,20 +17,30 @@ impl Channels {
                 self.metrics.received.inc();
                 self.receive_notice(envelope);
             }
-            Received::Attached(users) => {
-                let concerned = |room: &Arc<Room>| match &room.kind {
-                    ChannelKind::Official => false,
-                    ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
-                };
-                let rooms = self.hub.rooms().into_iter().filter(concerned).collect();
-                self.compare_soon(rooms);
-                self.introduce_missed_soon(users);
-            }
+            Received::Listening(topics) => self.listening(topics),
             Received::Connected => {
                 self.compare_soon(self.hub.rooms());
                 self.introduce_missed_soon(self.hub.connections.users());
             }
         }
+    }
+
+    fn listening(self: &Arc<Self>, topics: Vec<Topic>) {
+        let mut users = Vec::new();
+        let mut rooms: Vec<Arc<Room>> = Vec::new();
+        for topic in topics {
+            match topic {
+                Topic::User(user) => users.push(user),
+                Topic::Channel(channel) => rooms.extend(self.hub.room(channel)),
+            }
+        }
+        let concerned = |room: &Arc<Room>| match &room.kind {
+            ChannelKind::Official => false,
+            ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
+        };
+        rooms.extend(self.hub.rooms().into_iter().filter(concerned));
+        self.compare_soon(rooms);
+        self.introduce_missed_soon(users);
     }
 
     fn receive_notice(self: &Arc<Self>, envelope: Envelope) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::log::{AppendError, Draft as LogDraft};
 use super::{Channels, problem_of};
-use crate::bus::{Envelope, Notice};
+use crate::bus::{Audience, Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
 use crate::protocol::frame::Draft;
 use crate::protocol::message::{Entry, User};
@@ -44,21 +44,25 @@ impl Channels {
     /// What this node has stored goes to its own followers at once, and over the bus to those of other nodes.
     pub(super) fn stored(self: &Arc<Self>, entries: Vec<Entry>) {
         for entry in entries {
-            if let Some(envelope) = self.envelope(&entry) {
-                self.bus.publish(&envelope);
-            }
+            self.publish(&entry);
             self.receive_entry(entry);
         }
     }
 
-    fn envelope(&self, entry: &Entry) -> Option<Envelope> {
-        let Entry::Message(message) = entry else { return None };
+    fn publish(&self, entry: &Entry) {
+        let Entry::Message(message) = entry else { return };
         // Sending has just asked for the kind, so it is known.
-        let users = match self.known_kind(message.channel_id)? {
-            ChannelKind::Official => None,
-            ChannelKind::Direct(users) => Some(users),
+        let users = match self.known_kind(message.channel_id) {
+            Some(ChannelKind::Official) => None,
+            Some(ChannelKind::Direct(users)) => Some(users),
+            None => return,
         };
-        Some(Envelope::new(Notice::Message { message: message.clone(), users }))
+        let envelope = Envelope::new(Notice::Message { message: message.clone(), users: users.clone() });
+        let audience = match &users {
+            None => Audience::Everyone,
+            Some(members) => Audience::Channel { id: message.channel_id, members },
+        };
+        self.bus.publish(&envelope, audience);
     }
 }
 

@@ -94,10 +94,15 @@ fn a_wrong_file_is_explained() {
     fs::write(&path, serde_yaml::to_string(&settings).unwrap()).unwrap();
     assert!(!Config::load(options.clone()).unwrap().stands_alone);
 
-    settings.topology.partitions = 0;
+    settings.server_queue.max_bytes = 1;
     fs::write(&path, serde_yaml::to_string(&settings).unwrap()).unwrap();
     let error = Config::load(options.clone()).unwrap_err().to_string();
-    assert!(error.contains("topology.partitions"), "{error}");
+    assert!(error.contains("serverQueue.maxBytes"), "{error}");
+
+    settings.topology.publish = 2;
+    fs::write(&path, serde_yaml::to_string(&settings).unwrap()).unwrap();
+    let error = Config::load(options.clone()).unwrap_err().to_string();
+    assert!(error.contains("`publish` is 2"), "{error}");
 
     fs::write(&path, "cluster: demo.chat\nsurprise: 1\n").unwrap();
     assert!(Config::load(options).unwrap_err().to_string().contains("surprise"));

@@ -6,9 +6,9 @@ use std::time::Duration;
 use chat_node::bus::rabbitmq::{Credentials, RabbitMq, Settings};
 use chat_node::bus::{Bus, Received};
 use chat_node::metrics::Metrics;
-use crds::TopologyPlan;
 use crds::exchange::ClusterKey;
 use crds::node::Dependency;
+use crds::{QueueType, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
@@ -23,7 +23,8 @@ const URI: &str = "VT_TEST_RABBITMQ_URI";
 pub struct Broker {
     pub cluster: ClusterKey,
     uri: AMQPUri,
-    topology: TopologyPlan,
+    pub plan: TopologyPlan,
+    pub queue: ServerQueue,
     channel: Channel,
     _connection: Connection,
 }
@@ -31,9 +32,20 @@ pub struct Broker {
 impl Broker {
     /// The broker with a cluster's exchanges; `None`, and a line that says so: no broker is named.
     pub async fn declared(partitions: u16) -> Option<Self> {
-        let broker = Self::without_exchanges(partitions).await?;
+        Self::routed(RoutingMode::User, partitions).await
+    }
+
+    pub async fn routed(mode: RoutingMode, partitions: u16) -> Option<Self> {
+        let mut broker = Self::without_exchanges(partitions).await?;
+        broker.plan.routing = mode;
         broker.declare().await;
         Some(broker)
+    }
+
+    /// With server queues of this type.
+    pub fn with_queues(mut self, kind: QueueType) -> Self {
+        self.queue.kind = kind;
+        self
     }
 
     pub async fn without_exchanges(partitions: u16) -> Option<Self> {
@@ -44,8 +56,9 @@ impl Broker {
         let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let cluster = ClusterKey::new("test", &format!("{:016x}", fastrand::u64(..)));
-        let topology = TopologyPlan { epoch: 1, partitions };
-        Some(Self { cluster, uri: uri.parse().unwrap(), topology, channel, _connection: connection })
+        let plan = TopologyPlan { epoch: 1, partitions, routing: RoutingMode::User };
+        let (uri, queue) = (uri.parse().unwrap(), ServerQueue::default());
+        Some(Self { cluster, uri, plan, queue, channel, _connection: connection })
     }
 
     /// A node's bus that is connected.
@@ -69,7 +82,7 @@ impl Broker {
         node: &str,
         change: impl Fn(&mut Credentials),
     ) -> (RabbitMq, mpsc::Receiver<Received>) {
-        RabbitMq::start(self.settings(node, change), Arc::new(Metrics::new().unwrap()))
+        RabbitMq::start(self.settings(node, change), Arc::new(Metrics::new().unwrap())).unwrap()
     }
 
     pub fn settings(&self, node: &str, change: impl Fn(&mut Credentials)) -> Settings {
@@ -85,14 +98,15 @@ impl Broker {
         Settings {
             credentials,
             cluster: self.cluster.clone(),
-            topology: self.topology,
+            topology: TopologyOrder::of(self.plan),
+            queue: self.queue,
             node: node.to_owned(),
         }
     }
 
     pub async fn declare(&self) {
         let options = ExchangeDeclareOptions::default();
-        for (name, kind) in self.exchanges() {
+        for (name, kind) in self.exchanges(self.plan) {
             let declared =
                 self.channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await;
             declared.unwrap();
@@ -101,7 +115,7 @@ impl Broker {
 
     /// Deletes the exchanges; every test does so at its end.
     pub async fn delete(&self) {
-        for (name, _) in self.exchanges() {
+        for (name, _) in self.exchanges(self.plan) {
             self.channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
         }
     }
@@ -112,8 +126,8 @@ impl Broker {
         format!("{}:{}", authority.host, authority.port)
     }
 
-    fn exchanges(&self) -> impl Iterator<Item = (String, ExchangeKind)> {
-        let TopologyPlan { epoch, partitions } = self.topology;
+    fn exchanges(&self, plan: TopologyPlan) -> impl Iterator<Item = (String, ExchangeKind)> {
+        let TopologyPlan { epoch, partitions, .. } = plan;
         let direct = (0..partitions).map(move |p| (self.cluster.partition(epoch, p), ExchangeKind::Direct));
         std::iter::once((self.cluster.control(), ExchangeKind::Fanout)).chain(direct)
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chat_node::bus::{Bus, Envelope, Notice, Received};
+use chat_node::bus::{Audience, Bus, Envelope, Notice, Received, Topic};
 use chat_node::ids::{ChannelId, MessageId, Position, UserId};
 use chat_node::protocol::message::{Message, User};
+use crds::RoutingMode;
 use tokio::sync::mpsc;
 
 /// How long something may take to arrive.
@@ -27,7 +28,24 @@ impl End {
     /// Asks for a user and waits until that holds.
     pub async fn attach(&mut self, user: &UserId) {
         self.bus.attach(user);
-        self.wait_for(|received| matches!(received, Received::Attached(users) if users.contains(user))).await;
+        self.listening(Topic::User(user.clone())).await;
+    }
+
+    /// Asks for a channel and waits until that holds.
+    pub async fn follow(&mut self, channel: ChannelId) {
+        self.bus.follow(channel);
+        self.listening(Topic::Channel(channel)).await;
+    }
+
+    async fn listening(&mut self, topic: Topic) {
+        let holds =
+            |received: &Received| matches!(received, Received::Listening(topics) if topics.contains(&topic));
+        self.wait_for(holds).await;
+    }
+
+    /// Publishes for every node.
+    pub fn tell_everyone(&self, envelope: &Envelope) {
+        self.bus.publish(envelope, Audience::Everyone);
     }
 
     /// The next envelope.
@@ -70,24 +88,43 @@ impl End {
 /// What is for everyone reaches every node, each publisher's in order.
 pub async fn what_is_for_everyone_reaches_every_node_in_order([mut one, mut two]: [End; 2]) {
     let envelopes: Vec<_> = (1..=200).map(to_everyone).collect();
-    envelopes.iter().for_each(|envelope| one.bus.publish(envelope));
+    envelopes.iter().for_each(|envelope| one.tell_everyone(envelope));
     for envelope in &envelopes {
         assert_eq!(one.envelope().await, *envelope);
         assert_eq!(two.envelope().await, *envelope);
     }
 }
 
-/// What is for two users reaches the nodes where they are, and no other.
-pub async fn what_is_for_users_reaches_only_their_nodes([mut one, mut two]: [End; 2]) {
+/// What is for users reaches the nodes where they are, and where there is one key per user, no other.
+pub async fn what_is_for_users_reaches_their_nodes([mut one, mut two]: [End; 2]) {
     let [ada, bob, eve] = users();
     one.attach(&ada).await;
     two.attach(&eve).await;
-    let direct = to_users(&[ada, bob]);
+    let notice = to_everyone(2);
     let end = to_everyone(1);
-    two.bus.publish(&direct);
-    two.bus.publish(&end);
-    assert_eq!(one.envelope().await, direct);
-    assert_eq!(two.before(&end).await, []);
+    two.bus.publish(&notice, Audience::Users(&[ada, bob]));
+    two.tell_everyone(&end);
+    assert_eq!(one.envelope().await, notice);
+    let by_user = two.bus.routing() == RoutingMode::User;
+    let expected = if by_user { vec![] } else { vec![notice] };
+    assert_eq!(two.before(&end).await, expected);
+}
+
+/// What happens in a channel reaches the nodes where it is followed, and where there is a key for that, no other.
+pub async fn what_is_for_a_channel_reaches_its_followers_nodes([mut one, mut two]: [End; 2]) {
+    let [ada, bob, eve] = users();
+    let (ours, theirs) = (ChannelId(77), ChannelId(78));
+    one.attach(&ada).await;
+    one.follow(ours).await;
+    two.attach(&eve).await;
+    two.follow(theirs).await;
+    let (message, end) = (to_everyone(2), to_everyone(1));
+    two.bus.publish(&message, Audience::Channel { id: ours, members: &[ada, bob] });
+    two.tell_everyone(&end);
+    assert_eq!(one.envelope().await, message);
+    let by_key = two.bus.routing() != RoutingMode::Static;
+    let expected = if by_key { vec![] } else { vec![message] };
+    assert_eq!(two.before(&end).await, expected);
 }
 
 /// A user's last connection to go takes the user away, an earlier one does not.
@@ -96,27 +133,37 @@ pub async fn a_user_is_reached_until_the_last_connection_is_gone([mut one, two]:
     one.attach(&ada).await;
     one.bus.attach(&ada);
     one.bus.detach(&ada);
-    let first = to_users(&[ada.clone(), bob.clone()]);
-    two.bus.publish(&first);
+    let audience = [ada.clone(), bob];
+    let (first, second, end) = (to_everyone(1), to_everyone(2), to_everyone(3));
+    two.bus.publish(&first, Audience::Users(&audience));
     assert_eq!(one.envelope().await, first);
 
     one.bus.detach(&ada);
     // What follows is done after it: changes are made in turn.
     one.attach(&eve).await;
-    two.bus.publish(&to_users(&[ada, bob]));
-    let end = to_everyone(2);
-    two.bus.publish(&end);
-    assert_eq!(one.before(&end).await, []);
+    two.bus.publish(&second, Audience::Users(&audience));
+    two.tell_everyone(&end);
+    let by_user = two.bus.routing() == RoutingMode::User;
+    let expected = if by_user { vec![] } else { vec![second] };
+    assert_eq!(one.before(&end).await, expected);
 }
 
-/// An envelope for the official channel.
+/// A channel is reached as long as one of its followers is there.
+pub async fn a_channel_is_reached_until_its_last_follower_is_gone([mut one, two]: [End; 2]) {
+    let [ada, ..] = users();
+    let channel = ChannelId(77);
+    one.attach(&ada).await;
+    one.follow(channel).await;
+    one.bus.follow(channel);
+    one.bus.unfollow(channel);
+    let message = to_everyone(1);
+    two.bus.publish(&message, Audience::Channel { id: channel, members: &[ada] });
+    assert_eq!(one.envelope().await, message);
+}
+
+/// An envelope that says a number.
 pub fn to_everyone(position: u64) -> Envelope {
     Envelope::new(Notice::Message { message: message(position), users: None })
-}
-
-/// An envelope for two users.
-pub fn to_users(users: &[UserId; 2]) -> Envelope {
-    Envelope::new(Notice::Message { message: message(1), users: Some(users.clone()) })
 }
 
 fn message(position: u64) -> Message {
@@ -132,6 +179,6 @@ fn message(position: u64) -> Message {
     }
 }
 
-fn users() -> [UserId; 3] {
+pub fn users() -> [UserId; 3] {
     ["ada", "bob", "eve"].map(|id| id.parse().unwrap())
 }

@@ -1,8 +1,11 @@
 //! A bus whose broker is away for ever.
 
-use chat_node::bus::{Bus, Envelope, Received};
-use chat_node::ids::UserId;
+use async_trait::async_trait;
+use chat_node::bus::{Audience, Bus, Envelope, Received};
+use chat_node::ids::{ChannelId, UserId};
 use crds::node::Dependency;
+use crds::topology::TopologyFault;
+use crds::{RoutingMode, TopologyOrder};
 use tokio::sync::mpsc;
 
 #[derive(Debug)]
@@ -18,12 +21,21 @@ impl Deaf {
     }
 }
 
+#[async_trait]
 impl Bus for Deaf {
-    fn publish(&self, _: &Envelope) {}
+    fn publish(&self, _: &Envelope, _: Audience<'_>) {}
 
     fn attach(&self, _: &UserId) {}
 
     fn detach(&self, _: &UserId) {}
+
+    fn follow(&self, _: ChannelId) {}
+
+    fn unfollow(&self, _: ChannelId) {}
+
+    fn routing(&self) -> RoutingMode {
+        RoutingMode::User
+    }
 
     fn health(&self) -> Dependency {
         Dependency::Unreachable { reason: "it is a test".to_owned() }
@@ -32,4 +44,14 @@ impl Bus for Deaf {
     fn epochs(&self) -> Vec<u32> {
         Vec::new()
     }
+
+    fn publishing(&self) -> Option<u32> {
+        None
+    }
+
+    fn order(&self, order: TopologyOrder) -> Result<(), TopologyFault> {
+        order.check().map(drop)
+    }
+
+    async fn leave(&self) {}
 }

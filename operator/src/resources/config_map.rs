@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
-use crds::{NodeConfig, TopologyPlan};
+use crds::{NodeConfig, RabbitMq, TopologyOrder, TopologyPlan};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Blueprint, metadata};
@@ -30,9 +30,11 @@ pub(super) fn text(blueprint: &Blueprint<'_>) -> String {
 
 fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
     let spec = blueprint.spec;
+    let RabbitMq { partitions, routing, server_queue, .. } = spec.rabbitmq;
     NodeConfig {
         cluster: blueprint.cluster.key(),
-        topology: TopologyPlan { epoch: FIRST_EPOCH, partitions: spec.rabbitmq.partitions },
+        topology: TopologyOrder::of(TopologyPlan { epoch: FIRST_EPOCH, partitions, routing }),
+        server_queue,
         store: StoreConfig { database: spec.mongodb.database.clone(), bucket: spec.mongodb.bucket },
         auth: AuthConfig { issuer: spec.auth.issuer.clone(), audience: spec.auth.audience.clone() },
         official_group: OfficialGroupConfig {
@@ -45,6 +47,8 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
 
 #[cfg(test)]
 mod tests {
+    use crds::{QueueType, RoutingMode, ServerQueue};
+
     use super::*;
     use crate::fixture;
 
@@ -52,12 +56,17 @@ mod tests {
     fn a_chat_node_can_read_the_file() {
         let cluster = fixture::cluster(|spec| {
             spec["rabbitmq"]["partitions"] = 7.into();
+            spec["rabbitmq"]["routing"] = "Channel".into();
+            spec["rabbitmq"]["serverQueue"] = serde_json::json!({ "type": "Quorum" });
             spec["auth"]["issuer"] = "https://sso.example".into();
         });
         let spec = cluster.spec.as_ref().unwrap();
         let text = text(&Blueprint { cluster: &cluster, spec, replicas: 1, credentials: None });
         let config: NodeConfig = serde_yaml::from_str(&text).unwrap();
-        assert_eq!(config.topology, TopologyPlan { epoch: 1, partitions: 7 });
+        let plan = TopologyPlan { epoch: 1, partitions: 7, routing: RoutingMode::Channel };
+        assert_eq!(config.topology, TopologyOrder::of(plan));
+        let quorum = ServerQueue { kind: QueueType::Quorum, ..ServerQueue::default() };
+        assert_eq!(config.server_queue, quorum);
         assert_eq!(config.cluster.control(), "vt.chat.demo.control");
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
     }

@@ -3,11 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
-use lapin::{Connection, Event};
+use lapin::protocol::AMQPErrorKind;
+use lapin::{Connection, ErrorKind, Event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::connect::{self, Channels};
+use super::keeper::Keeper;
 use super::probe::Probes;
 use super::{BrokerError, Outgoing, Shared, State, consume, probe, publish, topology};
 use crate::bus::Received;
@@ -46,37 +48,27 @@ pub(super) async fn run(shared: &Shared, ends: &mut Ends, queue: &str) -> Broker
 
 async fn prepare(shared: &Shared, queue: &str) -> Result<Channels, BrokerError> {
     let channels = connect::open(&shared.settings.credentials, queue).await?;
-    topology::declare(&channels, &shared.exchanges, queue).await?;
+    topology::declare(&channels.consume, queue, shared.settings.queue).await?;
     Ok(channels)
 }
 
-/// Binds all users, says that the connection stands, and follows the changes.
+/// Binds what was ordered, says that the connection stands, and follows the changes.
 async fn keep_bound(
     shared: &Shared,
     channels: &Channels,
     queue: &str,
     received: &mpsc::Sender<Received>,
 ) -> BrokerError {
-    let all = shared.wanted().all().into_iter().map(|user| (user, true)).collect();
-    if let Err(error) = topology::rebind(&channels.bind, &shared.exchanges, queue, all).await {
-        return error;
-    }
-    shared.connected(queue);
-    shared.metrics.broker_connects.inc();
-    tracing::info!(queue, "connected to the broker");
-    // The node ends when nobody receives; the connection ends with it.
-    let _ = received.send(Received::Connected).await;
-    loop {
-        shared.changed.notified().await;
-        let changed = shared.wanted().take_changed();
-        let attached: Vec<_> =
-            changed.iter().filter(|(_, wanted)| *wanted).map(|(user, _)| user.clone()).collect();
-        if let Err(error) = topology::rebind(&channels.bind, &shared.exchanges, queue, changed).await {
-            return error;
+    match Keeper::begin(shared, channels, queue).await {
+        Ok(keeper) => {
+            shared.connected(queue);
+            shared.metrics.broker_connects.inc();
+            tracing::info!(queue, "connected to the broker");
+            // The node ends when nobody receives; the connection ends with it.
+            let _ = received.send(Received::Connected).await;
+            keeper.run(received).await
         }
-        if !attached.is_empty() {
-            let _ = received.send(Received::Attached(attached)).await;
-        }
+        Err(error) => error,
     }
 }
 
@@ -97,11 +89,18 @@ async fn watch_events(
                 probes.lock().unwrap_or_else(PoisonError::into_inner).resume(Instant::now());
                 shared.connected(queue);
             }
-            Some(Event::Error(error)) => return BrokerError::Amqp { step: "the connection", error },
+            Some(Event::Error(error)) if !is_of_one_channel(&error) => {
+                return BrokerError::Amqp { step: "the connection", error };
+            }
             Some(_) => {}
             None => std::future::pending().await,
         }
     }
+}
+
+/// Whether an error ends one AMQP channel only: who uses the channel hears of it too, and knows what it means.
+fn is_of_one_channel(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(_)))
 }
 
 /// Whether publishes are taken at the moment.

@@ -1,12 +1,13 @@
 //! The bus over RabbitMQ.
 //!
 //! The operator declares the exchanges; a node declares one queue per connection under a name that was never used
-//! before, binds it to the control exchange and, for every connected user, to the exchange of the user's partition
-//! with the user's id as key. Nothing is repaired in place: whatever goes wrong ends the connection, and a new one
+//! before, and binds it to the control exchange and to what the routing of each ordered epoch asks for. Nothing is repaired in place: whatever goes wrong ends the connection, and a new one
 //! begins from nothing. What was missed in between is found by comparing heads with the store.
 
 mod connect;
 mod consume;
+mod epochs;
+mod keeper;
 mod link;
 mod probe;
 mod publish;
@@ -15,19 +16,23 @@ mod topology;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use crds::TopologyPlan;
 use crds::exchange::ClusterKey;
 use crds::node::Dependency;
-use tokio::sync::{Notify, mpsc};
+use crds::topology::TopologyFault;
+use crds::{RoutingMode, ServerQueue, TopologyOrder};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub use self::connect::Credentials;
-use self::topology::Exchanges;
+use self::epochs::Epochs;
+use super::routing::{self, Route};
 use super::wanted::Wanted;
-use super::{Audience, Bus, Envelope, RECEIVED_MAX, Received};
-use crate::ids::UserId;
+use super::{Audience, Bus, Envelope, RECEIVED_MAX, Received, Topic};
+use crate::ids::{ChannelId, UserId};
 use crate::metrics::{Metrics, PublishFailure};
 
 /// Publishes that may wait for the connection to take them.
@@ -37,6 +42,9 @@ const BACKOFF: std::ops::Range<Duration> = Duration::from_millis(100)..Duration:
 /// How long the node polls the store after the broker said that a queue missed something.
 const DEGRADED_AFTER_NACK: Duration = Duration::from_secs(10);
 
+/// How long leaving may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(8);
+
 /// What the bus needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -44,8 +52,10 @@ pub struct Settings {
     pub credentials: Credentials,
     /// Prefix of the exchanges' names.
     pub cluster: ClusterKey,
-    /// The partitions in use.
-    pub topology: TopologyPlan,
+    /// The partitions to begin with.
+    pub topology: TopologyOrder,
+    /// What the node's queue is like.
+    pub queue: ServerQueue,
     /// This node's name, part of its queues' names.
     pub node: String,
 }
@@ -57,6 +67,8 @@ enum BrokerError {
     Timeout { step: &'static str, limit: Duration },
     #[error("{step} failed: {error}")]
     Amqp { step: &'static str, error: lapin::Error },
+    #[error("the node has left")]
+    Left,
     #[error("the exchange `{0}` is missing; the operator declares it")]
     MissingExchange(String),
     #[error("the broker cancelled the consumer: the queue was deleted")]
@@ -76,10 +88,12 @@ pub struct RabbitMq {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    exchanges: Exchanges,
+    epochs: Mutex<Epochs>,
     metrics: Arc<Metrics>,
     wanted: Mutex<Wanted>,
     changed: Notify,
+    leaving: CancellationToken,
+    left: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -91,27 +105,34 @@ enum State {
 
 #[derive(Clone, Debug)]
 struct Outgoing {
-    exchange: String,
-    key: String,
+    route: Route,
     payload: Bytes,
 }
 
 impl RabbitMq {
     /// Starts to connect, and goes on for ever; and what comes out.
-    pub fn start(settings: Settings, metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Received>) {
+    ///
+    /// # Errors
+    /// [`TopologyFault`]: the partitions make no sense.
+    pub fn start(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, mpsc::Receiver<Received>), TopologyFault> {
         let (received_in, received) = mpsc::channel(RECEIVED_MAX);
         let (outgoing, outgoing_out) = mpsc::channel(OUTGOING_MAX);
         let shared = Arc::new(Shared {
-            exchanges: Exchanges::new(&settings.cluster, settings.topology),
+            epochs: Mutex::new(Epochs::new(settings.topology.clone())?),
             settings,
             metrics,
             wanted: Mutex::default(),
             changed: Notify::new(),
+            leaving: CancellationToken::new(),
+            left: watch::Sender::new(false),
             state: Mutex::new(State::Away { reason: "the first connection is being made".to_owned() }),
         });
         let ends = link::Ends { outgoing: outgoing_out, probes: outgoing.clone(), received: received_in };
         let task = tokio::spawn(supervise(Arc::clone(&shared), ends));
-        (Self { shared, outgoing, task }, received)
+        Ok((Self { shared, outgoing, task }, received))
     }
 
     /// The name of the queue that the node listens on; `None` while there is no connection.
@@ -122,11 +143,22 @@ impl RabbitMq {
         }
     }
 
-    fn hand_over(&self, exchange: &str, key: &str, payload: &Bytes) {
-        let outgoing =
-            Outgoing { exchange: exchange.to_owned(), key: key.to_owned(), payload: payload.clone() };
+    fn hand_over(&self, route: Route, payload: &Bytes) {
+        let outgoing = Outgoing { route, payload: payload.clone() };
         if self.outgoing.try_send(outgoing).is_err() {
             self.shared.metrics.publish_failed(PublishFailure::WindowFull, 1);
+        }
+    }
+
+    fn want(&self, topic: Topic) {
+        if self.shared.wanted().add(topic) {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    fn unwant(&self, topic: &Topic) {
+        if self.shared.wanted().remove(topic, Instant::now()) {
+            self.shared.changed.notify_one();
         }
     }
 }
@@ -137,33 +169,37 @@ impl Drop for RabbitMq {
     }
 }
 
+#[async_trait]
 impl Bus for RabbitMq {
-    fn publish(&self, envelope: &Envelope) {
+    fn publish(&self, envelope: &Envelope, audience: Audience<'_>) {
         if matches!(*self.shared.state(), State::Away { .. }) {
             return self.shared.metrics.publish_failed(PublishFailure::Away, 1);
         }
+        let plan = self.shared.epochs().publishing();
         let payload = envelope.to_bytes();
-        let exchanges = &self.shared.exchanges;
-        match envelope.audience() {
-            Audience::Everyone => self.hand_over(exchanges.control(), "", &payload),
-            Audience::Users(users) => {
-                for user in users {
-                    self.hand_over(exchanges.of_user(user), user.as_str(), &payload);
-                }
-            }
+        for route in routing::of(plan.routing).routes(plan, audience) {
+            self.hand_over(route, &payload);
         }
     }
 
     fn attach(&self, user: &UserId) {
-        if self.shared.wanted().attach(user) {
-            self.shared.changed.notify_one();
-        }
+        self.want(Topic::User(user.clone()));
     }
 
     fn detach(&self, user: &UserId) {
-        if self.shared.wanted().detach(user) {
-            self.shared.changed.notify_one();
-        }
+        self.unwant(&Topic::User(user.clone()));
+    }
+
+    fn follow(&self, channel: ChannelId) {
+        self.want(Topic::Channel(channel));
+    }
+
+    fn unfollow(&self, channel: ChannelId) {
+        self.unwant(&Topic::Channel(channel));
+    }
+
+    fn routing(&self) -> RoutingMode {
+        self.shared.epochs().publishing().routing
     }
 
     fn health(&self) -> Dependency {
@@ -179,8 +215,29 @@ impl Bus for RabbitMq {
     fn epochs(&self) -> Vec<u32> {
         match &*self.shared.state() {
             State::Away { .. } => Vec::new(),
-            State::Connected { .. } => vec![self.shared.settings.topology.epoch],
+            State::Connected { .. } => self.shared.epochs().bound().iter().map(|plan| plan.epoch).collect(),
         }
+    }
+
+    fn publishing(&self) -> Option<u32> {
+        match &*self.shared.state() {
+            State::Away { .. } => None,
+            State::Connected { .. } => Some(self.shared.epochs().publishing().epoch),
+        }
+    }
+
+    fn order(&self, order: TopologyOrder) -> Result<(), TopologyFault> {
+        if self.shared.epochs().order(order)? {
+            self.shared.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn leave(&self) {
+        self.shared.leaving.cancel();
+        let mut state = self.shared.left.subscribe();
+        let _ = tokio::time::timeout(LEAVE_WITHIN, state.wait_for(|left| *left)).await;
+        self.task.abort();
     }
 }
 
@@ -191,14 +248,19 @@ async fn supervise(shared: Arc<Shared>, mut ends: link::Ends) {
     for number in 1_u64.. {
         let queue = topology::queue_name(&shared.settings.node, &boot, number);
         let begun = Instant::now();
+        shared.epochs().begin();
         let error = link::run(&shared, &mut ends, &queue).await;
         shared.away(&error.to_string());
+        if shared.leaving.is_cancelled() {
+            break;
+        }
         if begun.elapsed() > BACKOFF.end * 2 {
             backoff = BACKOFF.start;
         }
         tokio::time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         backoff = (backoff * 2).min(BACKOFF.end);
     }
+    shared.left.send_replace(true);
 }
 
 impl Shared {
@@ -219,6 +281,10 @@ impl Shared {
         if let State::Connected { nacked, .. } = &mut *self.state() {
             *nacked = Some(Instant::now());
         }
+    }
+
+    fn epochs(&self) -> MutexGuard<'_, Epochs> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{BrokerError, Outgoing, Shared, link};
+use crate::bus::routing::{Exchange, Key, Route};
 use crate::bus::{Envelope, Notice};
 
 /// How often probes are sent.
@@ -27,16 +28,18 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// The exchanges whose turn it is, noted as sent.
-    fn due<'a>(&mut self, nth: impl Fn(usize) -> &'a str, count: usize, now: Instant) -> Vec<&'a str> {
+    /// The exchanges whose turn it is, noted as sent. What is not among `all` any more is forgotten.
+    fn due(&mut self, all: &[(Exchange, String)], now: Instant) -> Vec<(Exchange, String)> {
+        self.sent.retain(|name, _| all.iter().any(|(_, known)| known == name));
         if self.paused {
             return Vec::new();
         }
-        let at_once = AT_ONCE.min(count);
-        let due: Vec<_> = (self.turn..self.turn + at_once).map(nth).collect();
-        self.turn = (self.turn + at_once) % count;
-        for exchange in &due {
-            self.sent.entry((*exchange).to_owned()).or_insert(now);
+        let at_once = AT_ONCE.min(all.len());
+        let due: Vec<_> =
+            all.iter().cycle().skip(self.turn % all.len().max(1)).take(at_once).cloned().collect();
+        self.turn = (self.turn + at_once) % all.len().max(1);
+        for (_, name) in &due {
+            self.sent.entry(name.clone()).or_insert(now);
         }
         due
     }
@@ -71,27 +74,32 @@ pub(super) async fn run(
     outgoing: &mpsc::Sender<Outgoing>,
     (queue, probes): (&str, &Mutex<Probes>),
 ) -> BrokerError {
-    let exchanges = &shared.exchanges;
     loop {
         tokio::time::sleep(EVERY).await;
         if !link::is_publishing(shared) {
             continue;
         }
-        let now = Instant::now();
+        let exchanges: Vec<_> = shared.epochs().exchanges();
+        let named: Vec<_> = exchanges
+            .into_iter()
+            .map(|exchange| (exchange, exchange.name(&shared.settings.cluster)))
+            .collect();
         let due = {
             let mut probes = probes.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let due = probes.due(&named, now);
             if let Some(exchange) = probes.lost(now) {
                 return BrokerError::Deaf(exchange.to_owned());
             }
-            probes.due(|n| exchanges.nth(n), exchanges.count(), now)
+            due
         };
-        for exchange in due {
-            let notice = Notice::Probe { queue: queue.to_owned(), exchange: exchange.to_owned() };
-            let payload = Envelope::new(notice).to_bytes();
-            let probe = Outgoing { exchange: exchange.to_owned(), key: queue.to_owned(), payload };
+        for (exchange, name) in due {
+            let notice = Notice::Probe { queue: queue.to_owned(), exchange: name.clone() };
+            let route = Route { exchange, key: Key::Queue(queue.into()) };
+            let probe = Outgoing { route, payload: Envelope::new(notice).to_bytes() };
             // A full window is a sign of life too: what is in it waits for its confirms.
             if outgoing.try_send(probe).is_err() {
-                probes.lock().unwrap_or_else(PoisonError::into_inner).answered(exchange);
+                probes.lock().unwrap_or_else(PoisonError::into_inner).answered(&name);
             }
         }
     }
@@ -103,8 +111,9 @@ mod tests {
 
     const NAMES: [&str; 3] = ["control", "0", "1"];
 
-    fn due(probes: &mut Probes, now: Instant) -> Vec<&'static str> {
-        probes.due(|n| NAMES[n % NAMES.len()], NAMES.len(), now)
+    fn due(probes: &mut Probes, now: Instant) -> Vec<String> {
+        let all = NAMES.map(|name| (Exchange::Control, name.to_owned()));
+        probes.due(&all, now).into_iter().map(|(_, name)| name).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -133,8 +142,28 @@ mod tests {
         let now = Instant::now();
         due(&mut probes, now);
         probes.pause();
-        assert_eq!(due(&mut probes, now), Vec::<&str>::new());
+        assert!(due(&mut probes, now).is_empty());
         probes.resume(now + WITHIN * 4);
         assert_eq!(probes.lost(now + WITHIN * 4), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_exchanges_each_has_its_turn() {
+        let all: Vec<_> = (0..40).map(|n| (Exchange::Control, n.to_string())).collect();
+        let (mut probes, now) = (Probes::default(), Instant::now());
+        let mut seen: Vec<_> = (0..3).flat_map(|_| probes.due(&all, now)).map(|(_, name)| name).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), all.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exchange_that_is_not_listened_to_any_more_is_not_missed() {
+        let mut probes = Probes::default();
+        let now = Instant::now();
+        due(&mut probes, now);
+        probes.due(&[(Exchange::Control, "control".to_owned())], now);
+        probes.answered("control");
+        assert_eq!(probes.lost(now + WITHIN * 2), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crds::exchange::ClusterKey;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use lapin::options::BasicPublishOptions;
@@ -34,7 +35,7 @@ pub(super) async fn run(
                 Err(error) => break error,
             },
             next = outgoing.recv(), if unconfirmed.len() < WINDOW => match next {
-                Some(next) => match publish(channel, next).await {
+                Some(next) => match publish(channel, next, &shared.settings.cluster).await {
                     Ok(confirm) => unconfirmed.push(confirmed(confirm)),
                     Err(error) => break error,
                 },
@@ -46,11 +47,17 @@ pub(super) async fn run(
     error
 }
 
-async fn publish(channel: &Channel, outgoing: Outgoing) -> Result<PublisherConfirm, BrokerError> {
-    let Outgoing { exchange, key, payload } = outgoing;
+async fn publish(
+    channel: &Channel,
+    outgoing: Outgoing,
+    cluster: &ClusterKey,
+) -> Result<PublisherConfirm, BrokerError> {
+    let Outgoing { route, payload } = outgoing;
     let properties = BasicProperties::default().with_delivery_mode(TRANSIENT);
     let options = BasicPublishOptions::default();
-    let published = channel.basic_publish(exchange.into(), key.into(), options, &payload, properties);
+    let (exchange, key) = (route.exchange.name(cluster), route.key.text());
+    let published =
+        channel.basic_publish(exchange.as_str().into(), key.as_ref().into(), options, &payload, properties);
     step("publishing", published).await
 }
 

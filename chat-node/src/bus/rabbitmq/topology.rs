@@ -1,64 +1,18 @@
-//! Exchanges, the node's queue, and what binds them.
+//! The node's queue, and what binds it to the exchanges.
 
-use crds::TopologyPlan;
 use crds::exchange::ClusterKey;
+use crds::{QueueType, ServerQueue};
 use futures::{StreamExt, TryStreamExt, stream};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ErrorKind, ExchangeKind};
 
 use super::BrokerError;
-use super::connect::{Channels, step};
-use crate::bus::partition;
-use crate::ids::UserId;
+use super::connect::step;
+use crate::bus::routing::{Exchange, Route};
 
-/// What may wait in a node's queue, in bytes; the oldest is dropped beyond it, and found in the store.
-const QUEUE_MAX_BYTES: i64 = 64 * 1024 * 1024;
 /// AMQP's reply code for something that does not exist.
 const NOT_FOUND: u16 = 404;
-
-/// The names of the exchanges in use.
-#[derive(Debug)]
-pub(super) struct Exchanges {
-    control: String,
-    partitions: Vec<String>,
-}
-
-impl Exchanges {
-    pub fn new(cluster: &ClusterKey, plan: TopologyPlan) -> Self {
-        let partitions = (0..plan.partitions.max(1)).map(|p| cluster.partition(plan.epoch, p)).collect();
-        Self { control: cluster.control(), partitions }
-    }
-
-    /// The fanout exchange for every node.
-    pub fn control(&self) -> &str {
-        &self.control
-    }
-
-    /// The direct exchange of a user's partition.
-    pub fn of_user(&self, user: &UserId) -> &str {
-        let count = u16::try_from(self.partitions.len()).unwrap_or(u16::MAX);
-        &self.partitions[usize::from(partition::of_user(user, count))]
-    }
-
-    /// All of them, the control exchange first.
-    pub fn all(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.control.as_str()).chain(self.partitions.iter().map(String::as_str))
-    }
-
-    /// The `n`th of all, beginning anew at the end.
-    pub fn nth(&self, n: usize) -> &str {
-        match n % (self.partitions.len() + 1) {
-            0 => &self.control,
-            partition => &self.partitions[partition - 1],
-        }
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.partitions.len() + 1
-    }
-}
 
 /// A name that no connection has had before, shorter than AMQP's 255 bytes.
 pub(super) fn queue_name(node: &str, boot: &str, connection: u64) -> String {
@@ -66,63 +20,98 @@ pub(super) fn queue_name(node: &str, boot: &str, connection: u64) -> String {
     format!("srv.{node}.{boot}.{connection}")
 }
 
-/// Makes sure that the exchanges are there, declares the node's queue and binds it to each of them, with its own
-/// name as key: the key of its probes.
-pub(super) async fn declare(
-    channels: &Channels,
-    exchanges: &Exchanges,
-    queue: &str,
-) -> Result<(), BrokerError> {
-    for name in exchanges.all() {
-        check(&channels.consume, name).await?;
+/// Declares the node's queue.
+pub(super) async fn declare(channel: &Channel, name: &str, queue: ServerQueue) -> Result<(), BrokerError> {
+    let classic = queue.kind == QueueType::Classic;
+    // A quorum queue belongs to no connection; it expires instead.
+    let options =
+        QueueDeclareOptions { exclusive: classic, durable: !classic, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(name.into(), options, arguments(queue));
+    step("declaring the queue", declared).await.map(drop)
+}
+
+fn arguments(queue: ServerQueue) -> FieldTable {
+    let kind = match queue.kind {
+        QueueType::Classic => "classic",
+        QueueType::Quorum => "quorum",
+    };
+    let number = |number: u64| AMQPValue::LongLongInt(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+    arguments.insert("x-max-length-bytes".into(), number(queue.max_bytes));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    arguments.insert("x-expires".into(), number(queue.expires.as_millis()));
+    arguments
+}
+
+/// Binds one queue, several routes at a time.
+pub(super) struct Binder<'a> {
+    pub channels: &'a [Channel],
+    pub cluster: &'a ClusterKey,
+    pub queue: &'a str,
+}
+
+impl Binder<'_> {
+    /// Makes sure that exchanges are there.
+    pub async fn check(&self, exchanges: Vec<Exchange>) -> Result<(), BrokerError> {
+        self.spread(exchanges, |channel, exchange| self.check_one(channel, exchange)).await
     }
-    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-    step("declaring the queue", channels.consume.queue_declare(queue.into(), options, arguments())).await?;
-    stream::iter(exchanges.all().zip(channels.bind.iter().cycle()))
-        .map(Ok)
-        .try_for_each_concurrent(channels.bind.len(), |(name, channel)| bind(channel, queue, (name, queue)))
-        .await
-}
 
-/// Binds or unbinds users, several at a time.
-pub(super) async fn rebind(
-    channels: &[Channel],
-    exchanges: &Exchanges,
-    queue: &str,
-    users: Vec<(UserId, bool)>,
-) -> Result<(), BrokerError> {
-    stream::iter(users.into_iter().zip(channels.iter().cycle()))
-        .map(Ok)
-        .try_for_each_concurrent(channels.len(), |((user, wanted), channel)| async move {
-            let exchange = exchanges.of_user(&user);
-            if wanted {
-                bind(channel, queue, (exchange, user.as_str())).await
-            } else {
-                let unbound = channel.queue_unbind(
-                    queue.into(),
-                    exchange.into(),
-                    user.as_str().into(),
-                    FieldTable::default(),
-                );
-                step("unbinding a user", unbound).await
-            }
-        })
-        .await
-}
+    /// Binds the queue; what is bound already stays so.
+    pub async fn bind(&self, routes: Vec<Route>) -> Result<(), BrokerError> {
+        self.spread(routes, |channel, route| self.bind_one(channel, route)).await
+    }
 
-async fn bind(channel: &Channel, queue: &str, to: (&str, &str)) -> Result<(), BrokerError> {
-    let (exchange, key) = to;
-    let options = QueueBindOptions::default();
-    let bound = channel.queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default());
-    step("binding", bound).await.map_err(|error| name_missing(error, exchange))
-}
+    /// Unbinds the queue; what is not bound stays so.
+    pub async fn unbind(&self, routes: Vec<Route>) -> Result<(), BrokerError> {
+        self.spread(routes, |channel, route| self.unbind_one(channel, route)).await
+    }
 
-/// A passive declare: only asks whether the exchange exists.
-async fn check(channel: &Channel, exchange: &str) -> Result<(), BrokerError> {
-    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    let declared =
-        channel.exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default());
-    step("checking an exchange", declared).await.map_err(|error| name_missing(error, exchange))
+    async fn spread<'b, T, F>(
+        &'b self,
+        work: Vec<T>,
+        each: impl Fn(&'b Channel, T) -> F,
+    ) -> Result<(), BrokerError>
+    where
+        F: Future<Output = Result<(), BrokerError>>,
+    {
+        stream::iter(work.into_iter().zip(self.channels.iter().cycle()))
+            .map(Ok)
+            .try_for_each_concurrent(self.channels.len(), |(item, channel)| each(channel, item))
+            .await
+    }
+
+    /// A passive declare: only asks whether the exchange exists.
+    async fn check_one(&self, channel: &Channel, exchange: Exchange) -> Result<(), BrokerError> {
+        let name = exchange.name(self.cluster);
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let kind = ExchangeKind::Direct;
+        let declared = channel.exchange_declare(name.as_str().into(), kind, options, FieldTable::default());
+        step("checking an exchange", declared).await.map_err(|error| name_missing(error, &name))
+    }
+
+    async fn bind_one(&self, channel: &Channel, route: Route) -> Result<(), BrokerError> {
+        let name = route.exchange.name(self.cluster);
+        let key = route.key.text();
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        let bound = channel.queue_bind(
+            self.queue.into(),
+            name.as_str().into(),
+            key.as_ref().into(),
+            options,
+            arguments,
+        );
+        step("binding", bound).await.map_err(|error| name_missing(error, &name))
+    }
+
+    async fn unbind_one(&self, channel: &Channel, route: Route) -> Result<(), BrokerError> {
+        let name = route.exchange.name(self.cluster);
+        let key = route.key.text();
+        let arguments = FieldTable::default();
+        let unbound =
+            channel.queue_unbind(self.queue.into(), name.as_str().into(), key.as_ref().into(), arguments);
+        step("unbinding", unbound).await
+    }
 }
 
 fn name_missing(error: BrokerError, exchange: &str) -> BrokerError {
@@ -138,28 +127,9 @@ fn is_not_found(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }
 
-fn arguments() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
-    arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(QUEUE_MAX_BYTES));
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-    arguments
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_user_has_an_exchange_and_every_exchange_has_its_turn() {
-        let cluster = ClusterKey::new("demo", "chat");
-        let exchanges = Exchanges::new(&cluster, TopologyPlan { epoch: 1, partitions: 4 });
-        let ada: UserId = "ada".parse().unwrap();
-        assert!(exchanges.of_user(&ada).starts_with("vt.demo.chat.1."));
-        let turns: Vec<_> = (0..exchanges.count()).map(|n| exchanges.nth(n)).collect();
-        assert_eq!(turns, exchanges.all().collect::<Vec<_>>());
-        assert_eq!(turns[0], "vt.demo.chat.control");
-    }
 
     #[test]
     fn queue_names_fit_whatever_the_host_is_called() {
