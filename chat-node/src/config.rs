@@ -17,6 +17,7 @@ use crds::{NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 use crate::auth::SigningKey;
 use crate::bus::rabbitmq::Credentials;
+use crate::http::address::{NotNetwork, TrustedProxies};
 use crate::limits::Limits;
 
 /// The VibeTalk chat server. Without any flag it runs alone, on a store of its own.
@@ -41,6 +42,9 @@ pub struct Options {
     /// This node's name [default: the host's name]
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub node: Option<String>,
+    /// Networks of proxies whose X-Forwarded-For is believed, as 10.0.0.0/8,fd00::/8
+    #[arg(long, env = "VT_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
     /// Let anybody sign in under any name, although others than this machine can connect
     #[arg(long, env = "VT_DEV_LOGIN")]
     pub dev_login: bool,
@@ -65,6 +69,8 @@ pub struct Config {
     pub bus: BusChoice,
     /// Who may sign in.
     pub auth: AuthChoice,
+    /// Whose word on clients' addresses is believed.
+    pub proxies: TrustedProxies,
     /// Every bound.
     pub limits: Arc<Limits>,
 }
@@ -141,6 +147,9 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// A network of proxies is none.
+    #[error("the trusted proxies (--trusted-proxies or `trustedProxies`) are wrong: {0}")]
+    Proxies(#[from] NotNetwork),
     /// Nobody could sign in safely.
     #[error(
         "there is no signing key ({ROOT_ENV}/auth/hs256), and {0} can be reached from other machines: \
@@ -175,6 +184,8 @@ impl Config {
             None if options.dev_login || options.listen.ip().is_loopback() => AuthChoice::Development,
             None => return Err(ConfigError::NoKey(options.listen)),
         };
+        let networks: Vec<_> = options.trusted_proxies.iter().chain(&settings.trusted_proxies).collect();
+        let proxies = TrustedProxies::parse(&networks)?;
         Ok(Self {
             node: options.node.filter(|name| !name.is_empty()).unwrap_or_else(host_name),
             listen: options.listen,
@@ -184,6 +195,7 @@ impl Config {
             store,
             bus: rabbitmq.map_or(BusChoice::InProcess, BusChoice::RabbitMq),
             auth,
+            proxies,
             limits: Arc::new(Limits::default()),
         })
     }
@@ -209,6 +221,7 @@ pub fn alone() -> NodeConfig {
         auth: AuthConfig::default(),
         official_group: OfficialGroupConfig { name: "Official".to_owned(), topic: String::new() },
         drain_window: crds::Duration::seconds(20),
+        trusted_proxies: Vec::new(),
     }
 }
 

@@ -44,12 +44,15 @@ error_codes! {
     InvalidRecipient, "invalid_recipient", 400, "A direct channel needs another user than yourself.";
     Unauthorized, "unauthorized", 401, "The token is absent, expired or not signed by a known key.";
     NotFound, "not_found", 404, "There is nothing at this address.";
+    MethodNotAllowed, "method_not_allowed", 405, "This address does not have this method; the header `allow` names those that it has.";
+    UnsupportedMediaType, "unsupported_media_type", 415, "The body is not said to be JSON.";
     UnknownChannel, "unknown_channel", 404, "There is no such channel, or it is not yours.";
     UnknownUser, "unknown_user", 404, "There is no user with this id, or they have never signed in.";
     TooLarge, "too_large", 413, "The body is larger than the server takes.";
     RateLimited, "rate_limited", 429, "Too many commands; try again after the stated time.";
     Internal, "internal", 500, "The server failed; its log says why.";
     Unavailable, "unavailable", 503, "The store does not answer; try again after the stated time, with the same nonce.";
+    Timeout, "timeout", 504, "The request took too long; it may have been done or not.";
     NodeFull, "node_full", 503, "This node takes no more connections; try again.";
 }
 

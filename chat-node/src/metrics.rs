@@ -36,6 +36,7 @@ pub struct Metrics {
     pub server_id: IntGauge,
     closed: IntCounterVec,
     refused: IntCounterVec,
+    requests_refused: IntCounterVec,
     publish_failures: IntCounterVec,
 }
 
@@ -100,6 +101,11 @@ impl Metrics {
                 "reason",
             )?,
             refused: make.counters("refused_total", "Sends that were refused, by code.", "code")?,
+            requests_refused: make.counters(
+                "requests_refused_total",
+                "REST requests that were refused, by code.",
+                "code",
+            )?,
             publish_failures: make.counters(
                 "publish_failures_total",
                 "Publishes that some node may have missed and finds in the store instead, by reason.",
@@ -127,6 +133,11 @@ impl Metrics {
     /// Counts a refused send.
     pub fn refused(&self, code: ErrorCode) {
         self.refused.with_label_values(&[code.as_str()]).inc();
+    }
+
+    /// Counts a refused request.
+    pub fn request_refused(&self, code: ErrorCode) {
+        self.requests_refused.with_label_values(&[code.as_str()]).inc();
     }
 
     /// Counts publishes that some node may have missed.

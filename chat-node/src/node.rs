@@ -1,17 +1,13 @@
 //! A node: the only place that puts the parts together.
 
 pub mod engine;
-mod listen;
 mod store;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::middleware;
 use crds::node::NodeState;
 use crds::topology::TopologyFault;
 use tokio::sync::mpsc;
@@ -27,13 +23,12 @@ use crate::bus::{Bus, Received};
 use crate::clock::{Clock, System};
 use crate::config::{AuthChoice, BusChoice, Config};
 use crate::drain::Plan;
-use crate::ids::lease::Ids;
+use crate::http::listen;
+use crate::http::rate::Rates;
+use crate::http::request::{Surroundings, surround};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::{admin, api, gateway, web};
-
-/// The header that tells which node answered.
-const SERVER_HEADER: &str = "x-vibetalk-server";
 
 /// A running node.
 #[derive(Debug)]
@@ -126,17 +121,19 @@ struct Bound {
 
 impl Bound {
     async fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
-        let (listener, address) = listen::bind(config.listen).await?;
-        let (admin_listener, admin_address) = listen::bind(config.admin_listen).await?;
+        let (listener, address) = listen_on(config.listen).await?;
+        let (admin_listener, admin_address) = listen_on(config.admin_listen).await?;
         let status = Arc::new(Status::new(config.node.clone(), Arc::clone(metrics)));
         let mut tasks = JoinSet::new();
-        tasks.spawn(listen::serve(admin_listener, admin::router(Arc::clone(&status))));
+        let (router, limits) = (admin::router(Arc::clone(&status)), Arc::clone(&config.limits));
+        tasks.spawn(listen::serve(admin_listener, router, limits));
         Ok(Self { listener, address, admin_address, status, metrics: Arc::clone(metrics), tasks })
     }
 
     async fn serve(mut self, config: Config, services: Services) -> Result<Node, StartError> {
         let engine = Engine::start(&config, services, (&self.status, &self.metrics)).await?;
-        self.tasks.spawn(listen::serve(self.listener, chat_router(&config, &engine)));
+        let router = chat_router(&config, &engine);
+        self.tasks.spawn(listen::serve(self.listener, router, Arc::clone(&config.limits)));
         self.status.set_state(NodeState::Ready);
         Ok(Node {
             address: self.address,
@@ -146,6 +143,10 @@ impl Bound {
             _tasks: self.tasks,
         })
     }
+}
+
+async fn listen_on(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    listen::bind(address).await.map_err(|error| StartError::Listen { address, error })
 }
 
 fn bus(
@@ -173,7 +174,9 @@ fn bus(
 
 fn chat_router(config: &Config, engine: &Engine) -> Router {
     let gateway = Arc::clone(&engine.gateway);
+    let rates = Arc::new(Rates::new(&gateway.limits));
     let api = Api {
+        rates: Arc::clone(&rates),
         tokens: Arc::clone(&gateway.tokens),
         channels: Arc::clone(&gateway.channels),
         store: Arc::clone(&gateway.store),
@@ -181,20 +184,19 @@ fn chat_router(config: &Config, engine: &Engine) -> Router {
         limits: Arc::clone(&gateway.limits),
         development_login: matches!(config.auth, AuthChoice::Development),
     };
-    let named = middleware::from_fn_with_state(gateway.ids.clone(), name_server);
+    let around = Surroundings {
+        ids: gateway.ids.clone(),
+        proxies: config.proxies.clone(),
+        rates,
+        metrics: Arc::clone(&gateway.metrics),
+    };
+    let around = middleware::from_fn_with_state(Arc::new(around), surround);
     api::router(Arc::new(api))
         .merge(gateway::websocket::router(gateway))
         .merge(web::router())
+        .method_not_allowed_fallback(api::method_not_allowed)
         .fallback(api::not_found)
-        .layer(named)
-}
-
-async fn name_server(State(ids): State<Ids>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if let Some(id) = ids.server_id() {
-        response.headers_mut().insert(SERVER_HEADER, HeaderValue::from(id.get()));
-    }
-    response
+        .layer(around)
 }
 
 fn plan(config: &Config) -> Plan {

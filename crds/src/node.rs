@@ -34,6 +34,9 @@ pub struct NodeConfig {
     pub official_group: OfficialGroupConfig,
     /// How long clients are moved away before the node ends.
     pub drain_window: Duration,
+    /// Networks (as `10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The store's database and layout.

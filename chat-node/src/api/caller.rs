@@ -10,8 +10,9 @@ use super::Api;
 use crate::error::{ErrorCode, Problem};
 use crate::protocol::message::User;
 
-/// The user whose token the request bears.
-pub(super) struct Caller(pub User);
+/// The user whose token the request bears, and who has not asked for too much.
+#[derive(Clone, Debug)]
+pub struct Caller(pub User);
 
 impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = Problem;
@@ -21,9 +22,10 @@ impl FromRequestParts<Arc<Api>> for Caller {
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
             Problem::new(ErrorCode::Unauthorized, "the header `Authorization: Bearer <token>` is missing")
         })?;
-        let identity = api.tokens.verify(token.trim());
-        identity
-            .map(|identity| Self(identity.user))
-            .map_err(|error| Problem::new(ErrorCode::Unauthorized, format!("the token is refused: {error}")))
+        let identity = api.tokens.verify(token.trim()).map_err(|error| {
+            Problem::new(ErrorCode::Unauthorized, format!("the token is refused: {error}"))
+        })?;
+        api.rates.admit_user(&identity.user.id)?;
+        Ok(Self(identity.user))
     }
 }

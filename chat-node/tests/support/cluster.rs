@@ -8,6 +8,7 @@ use chat_node::auth::{SigningKey, Tokens};
 use chat_node::bus::in_process::InProcessBroker;
 use chat_node::clock::System;
 use chat_node::config::{AuthChoice, BusChoice, Config, StoreChoice, alone};
+use chat_node::http::address::TrustedProxies;
 use chat_node::limits::Limits;
 use chat_node::node::{Node, Services};
 use chat_node::protocol::message::User;
@@ -65,7 +66,7 @@ impl Cluster {
 /// A running node.
 pub struct TestNode {
     pub address: SocketAddr,
-    admin_address: SocketAddr,
+    pub admin_address: SocketAddr,
     node: Node,
 }
 
@@ -129,6 +130,7 @@ pub fn config(name: &str, limits: Limits) -> Config {
         store: StoreChoice::Embedded("/nowhere".into()),
         bus: BusChoice::InProcess,
         auth: AuthChoice::Tokens(key(1)),
+        proxies: TrustedProxies::default(),
         limits: Arc::new(limits),
     }
 }

@@ -14,6 +14,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub fn parse(answer: &str) -> Self {
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, headers: headers.to_lowercase(), body: body.to_owned() }
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -22,15 +28,17 @@ impl Answer {
 /// `line` is method and path.
 pub async fn request(address: SocketAddr, line: &str, (token, body): (Option<&str>, &str)) -> Answer {
     let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let request = format!(
-        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{authorization}content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    exchange(address, &format!("{line} HTTP/1.1\r\n{authorization}"), body).await
+}
+
+/// `head` is all that the library would not do by itself, every line with its end.
+pub async fn exchange(address: SocketAddr, head: &str, body: &str) -> Answer {
+    let length = body.len();
+    let request =
+        format!("{head}host: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, headers: headers.to_lowercase(), body: body.to_owned() }
+    Answer::parse(&answer)
 }

@@ -14,6 +14,11 @@ pub(super) const KEY: &str = "config.yaml";
 /// The epoch of a cluster whose partitions never changed.
 const FIRST_EPOCH: u32 = 1;
 
+/// Where ingress controllers are, whoever runs them (RFC 1918, RFC 6598, RFC 4193): chat nodes believe what these say
+/// of a client's address.
+const PRIVATE_NETWORKS: [&str; 5] =
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+
 pub(super) fn build(blueprint: &Blueprint<'_>) -> ConfigMap {
     ConfigMap {
         metadata: metadata(blueprint.cluster),
@@ -42,6 +47,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
             topic: spec.official_group.topic.clone(),
         },
         drain_window: spec.drain.window,
+        trusted_proxies: PRIVATE_NETWORKS.map(str::to_owned).into(),
     }
 }
 

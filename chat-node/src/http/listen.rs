@@ -1,0 +1,93 @@
+//! Listening, and serving one TCP connection: bounded in number, in the time that a request's head may take and in
+//! the time that a connection may be idle.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+use crate::limits::Limits;
+
+/// Largest head of a request, in bytes.
+const HEAD_BYTES: usize = 32 * 1024;
+/// Most header fields of a request.
+const HEADER_FIELDS: usize = 64;
+/// How long to wait after the system gave no connection, for want of file descriptors for example.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
+
+/// Takes an address; gives the one that it became, with the port that the system chose for port 0.
+///
+/// # Errors
+/// Those of the system.
+pub async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves for ever. Connections that were upgraded do not count as HTTP any more, and outlive this.
+pub async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>) {
+    let places = Arc::new(Semaphore::new(limits.http_connections));
+    loop {
+        // Without a free place clients wait in the system's backlog. The semaphore is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (router, limits) = (router.clone(), Arc::clone(&limits));
+                tokio::spawn(async move {
+                    connection(stream, peer, (router, &limits)).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted; trying again");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, (router, limits): (Router, &Limits)) {
+    // A chat message is small and must not wait for the next one.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+    }
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&has_asked);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.keep_alive)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADER_FIELDS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let silent = async {
+        tokio::time::sleep(limits.first_request).await;
+        if has_asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended");
+        },
+        () = silent => tracing::debug!(%peer, "a connection asked for nothing in time"),
+    }
+}
