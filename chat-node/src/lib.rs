@@ -7,6 +7,7 @@
 //! - [`gateway`], [`api`], [`web`] are what clients see; [`admin`] is what the platform sees.
 //! - [`channels`] is what a user can do; [`session`] is one client's connection, without I/O.
 //! - [`hub`] knows who on this node hears what, [`bus`] reaches the other nodes, [`store`] remembers.
+//! - [`groups`] says who may do what in a channel, without I/O.
 //! - [`http`] is what surrounds requests.
 //! - [`protocol`], [`ids`], [`auth`], [`clock`], [`limits`], [`error`], [`metrics`] are what all of them speak of.
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod drain;
 pub mod error;
 pub mod gateway;
+pub mod groups;
 pub mod http;
 pub mod hub;
 pub mod ids;

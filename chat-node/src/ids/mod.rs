@@ -70,10 +70,26 @@ numeric_id! {
     Position, "position"
 }
 
+numeric_id! {
+    /// A group of users: a snowflake too, but for [`GroupId::OFFICIAL`].
+    GroupId, "group id"
+}
+
 impl ChannelId {
-    /// The one channel of the official group.
+    /// The first channel of the official group.
     pub const OFFICIAL: Self = Self(1);
 }
+
+impl GroupId {
+    /// The group that everyone is a member of.
+    pub const OFFICIAL: Self = Self(1);
+}
+
+/// How often a group has changed: its settings, channels, roles or members. What is stored in a channel carries the
+/// version of the last change that concerned who may use the channel; 0 in channels without a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccessVersion(pub u64);
 
 impl Position {
     /// The place after this one.

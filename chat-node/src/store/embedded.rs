@@ -12,7 +12,10 @@ use tokio::sync::Semaphore;
 use tracing::info;
 
 use super::bucket::BucketLength;
-use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
+use super::{
+    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
+    StoreError, UserStore,
+};
 use crate::clock::Clock;
 use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
@@ -135,7 +138,10 @@ impl Store for Embedded {
     async fn now_ms(&self) -> Result<u64, StoreError> {
         Ok(self.clock.wall_ms())
     }
+}
 
+#[async_trait]
+impl LeaseStore for Embedded {
     async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
         let (holder, now_ms) = (holder.to_owned(), self.clock.wall_ms());
         self.write(move |tx| leases::acquire(tx, &holder, now_ms, ttl_ms)).await
@@ -150,7 +156,10 @@ impl Store for Embedded {
         let lease = *lease;
         self.write(move |tx| leases::release(tx, &lease, used_until_ms)).await
     }
+}
 
+#[async_trait]
+impl UserStore for Embedded {
     async fn put_user(&self, user: &User) -> Result<(), StoreError> {
         let user = user.clone();
         self.write(move |tx| users::put(tx, &user)).await
@@ -160,7 +169,10 @@ impl Store for Embedded {
         let id = id.clone();
         self.read(move |tx| users::get(tx, &id)).await
     }
+}
 
+#[async_trait]
+impl ChannelStore for Embedded {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
         self.read(move |tx| channels::get(tx, id)).await
     }
@@ -179,7 +191,10 @@ impl Store for Embedded {
         let users = users.clone();
         self.write(move |tx| channels::open_direct(tx, id, &users)).await
     }
+}
 
+#[async_trait]
+impl LogStore for Embedded {
     async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
         let writer = self.writer.clone();
         let work = move |tx: &WriteTransaction| channels::reserve(tx, channel, count, now_ms);

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
+use super::{
+    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
+    StoreError, UserStore,
+};
 use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 
@@ -66,7 +69,10 @@ impl Store for Faulty {
     async fn now_ms(&self) -> Result<u64, StoreError> {
         self.up()?.now_ms().await
     }
+}
 
+#[async_trait]
+impl LeaseStore for Faulty {
     async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
         self.up()?.lease_acquire(holder, ttl_ms).await
     }
@@ -78,7 +84,10 @@ impl Store for Faulty {
     async fn lease_release(&self, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError> {
         self.up()?.lease_release(lease, used_until_ms).await
     }
+}
 
+#[async_trait]
+impl UserStore for Faulty {
     async fn put_user(&self, user: &User) -> Result<(), StoreError> {
         self.up()?.put_user(user).await
     }
@@ -86,7 +95,10 @@ impl Store for Faulty {
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         self.up()?.user(id).await
     }
+}
 
+#[async_trait]
+impl ChannelStore for Faulty {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
         self.up()?.channel(id).await
     }
@@ -102,7 +114,10 @@ impl Store for Faulty {
     async fn open_direct(&self, id: ChannelId, users: &[UserId; 2]) -> Result<Channel, StoreError> {
         self.up()?.open_direct(id, users).await
     }
+}
 
+#[async_trait]
+impl LogStore for Faulty {
     async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
         self.up()?.reserve(channel, count, now_ms).await
     }

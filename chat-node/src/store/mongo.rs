@@ -13,7 +13,10 @@ use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCrit
 use mongodb::{Client, Collection, Database};
 
 use super::bucket::BucketLength;
-use super::{Channel, Inserted, Lease, Reservation, Store, StoreError};
+use super::{
+    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
+    StoreError, UserStore,
+};
 use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 use call::within;
@@ -123,7 +126,10 @@ impl Store for Mongo {
     async fn now_ms(&self) -> Result<u64, StoreError> {
         leases::now_ms(self).await
     }
+}
 
+#[async_trait]
+impl LeaseStore for Mongo {
     async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
         leases::acquire(self, holder, ttl_ms).await
     }
@@ -135,7 +141,10 @@ impl Store for Mongo {
     async fn lease_release(&self, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError> {
         leases::release(self, lease, used_until_ms).await
     }
+}
 
+#[async_trait]
+impl UserStore for Mongo {
     async fn put_user(&self, user: &User) -> Result<(), StoreError> {
         users::put(self, user).await
     }
@@ -143,7 +152,10 @@ impl Store for Mongo {
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         users::get(self, id).await
     }
+}
 
+#[async_trait]
+impl ChannelStore for Mongo {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
         channels::get(self, id).await
     }
@@ -159,7 +171,10 @@ impl Store for Mongo {
     async fn open_direct(&self, id: ChannelId, users: &[UserId; 2]) -> Result<Channel, StoreError> {
         channels::open_direct(self, id, users).await
     }
+}
 
+#[async_trait]
+impl LogStore for Mongo {
     async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
         channels::reserve(self, channel, count, now_ms).await
     }
