@@ -55,7 +55,7 @@ impl Channels {
                     head = self.catch_up(&room).await?;
                 }
                 Ok(match &channel.kind {
-                    ChannelKind::Official => official::view(&channel.name, head),
+                    ChannelKind::Group(_) => official::view(&channel.settings.name, head),
                     ChannelKind::Direct(users) => direct::view(channel.id, users, (user, head)),
                 })
             })

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::ids::{ChannelId, MessageId};
 use crate::protocol::message::Message;
-use crate::store::{Store, StoreError};
+use crate::store::{Around, Store, StoreError};
 
 /// How many messages a page holds: 1 to 100, 50 unless asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub async fn page(
     before: Option<MessageId>,
     size: PageSize,
 ) -> Result<Vec<Message>, StoreError> {
-    store.history(channel, before, size.get()).await
+    store.history(channel, before.map_or(Around::End, Around::Before), size.get()).await
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::ids::lease::{IdError, Ids};
 use crate::ids::{ChannelId, Position};
-use crate::protocol::message::{Entry, Message, User};
+use crate::protocol::message::{Change, Composed, Entry, Message, User};
 use crate::store::{Store, StoreError};
 use queue::{Queues, Waiting};
 
@@ -26,31 +26,50 @@ pub const BATCH: usize = 64;
 /// The most entries that [`Log::range`] returns.
 pub const RANGE_LIMIT: u16 = 500;
 
-/// A message that is to be appended.
+/// An entry that is to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// Who writes it.
-    pub author: User,
-    /// The text.
-    pub content: String,
-    /// The author's own key for it; a second draft with the same key is the same message.
-    pub nonce: String,
+pub enum Draft {
+    /// A message.
+    Message {
+        /// Who writes it.
+        author: User,
+        /// The author's own key for it; a second draft with the same key is the same message.
+        nonce: String,
+        /// What it says.
+        composed: Composed,
+    },
+    /// A change. It has no key: repeated, it is stored twice, and folding the second one changes nothing more.
+    Change {
+        /// Who does it.
+        by: User,
+        /// What changes.
+        change: Change,
+    },
 }
 
 /// What became of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It was stored now.
-    New(Message),
+    /// It was stored now, as this entry; never a void.
+    New(Entry),
     /// It was stored before, as this message.
     Known(Message),
 }
 
 impl Appended {
-    /// The message, whenever it was stored.
-    pub fn message(&self) -> &Message {
+    /// The message, whenever it was stored; `None`: it is a change.
+    pub fn message(&self) -> Option<&Message> {
         match self {
-            Self::New(message) | Self::Known(message) => message,
+            Self::New(Entry::Message(message)) | Self::Known(message) => Some(message),
+            Self::New(Entry::Change(_) | Entry::Void { .. }) => None,
+        }
+    }
+
+    /// Its place in the channel's log.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::New(entry) => entry.position(),
+            Self::Known(message) => message.position,
         }
     }
 }

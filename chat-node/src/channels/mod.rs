@@ -18,7 +18,7 @@ use crate::bus::Bus;
 use crate::error::{ErrorCode, Problem};
 use crate::hub::Hub;
 use crate::ids::lease::Ids;
-use crate::ids::{ChannelId, MessageId, UserId};
+use crate::ids::{ChannelId, GroupId, MessageId, UserId};
 use crate::metrics::Metrics;
 use crate::protocol::message::Message;
 use crate::store::{ChannelKind, Store, StoreError};
@@ -65,7 +65,8 @@ impl Channels {
                     channels.stored(entries);
                 }
             });
-            let kinds = Mutex::new(HashMap::from([(ChannelId::OFFICIAL, ChannelKind::Official)]));
+            let kinds =
+                Mutex::new(HashMap::from([(ChannelId::OFFICIAL, ChannelKind::Group(GroupId::OFFICIAL))]));
             let fills = Arc::new(tokio::sync::Semaphore::new(fill::AT_ONCE));
             Self { store, log, ids, hub, bus, metrics, kinds, fills }
         })
@@ -123,7 +124,7 @@ impl Channels {
 /// Whether `user` may read and write a channel of this kind.
 pub fn may_use(kind: &ChannelKind, user: &UserId) -> bool {
     match kind {
-        ChannelKind::Official => true,
+        ChannelKind::Group(group) => *group == GroupId::OFFICIAL,
         ChannelKind::Direct(users) => users.contains(user),
     }
 }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn everyone_uses_the_official_channel_and_only_its_two_users_a_direct_one() {
         let [ada, bob, eve] = ["ada", "bob", "eve"].map(|id| id.parse::<UserId>().unwrap());
-        assert!(may_use(&ChannelKind::Official, &eve));
+        assert!(may_use(&ChannelKind::Group(GroupId::OFFICIAL), &eve));
         let direct = ChannelKind::Direct([ada.clone(), bob.clone()]);
         assert!(may_use(&direct, &ada) && may_use(&direct, &bob));
         assert!(!may_use(&direct, &eve));

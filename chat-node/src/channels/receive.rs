@@ -35,7 +35,7 @@ impl Channels {
             }
         }
         let concerned = |room: &Arc<Room>| match &room.kind {
-            ChannelKind::Official => false,
+            ChannelKind::Group(_) => false,
             ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
         };
         rooms.extend(self.hub.rooms().into_iter().filter(concerned));

@@ -8,7 +8,7 @@ use super::{Channels, problem_of};
 use crate::bus::{Audience, Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
 use crate::protocol::frame::Draft;
-use crate::protocol::message::{Entry, User};
+use crate::protocol::message::{Composed, Entry, User};
 use crate::session::Sent;
 use crate::store::ChannelKind;
 
@@ -32,12 +32,14 @@ impl Channels {
         let Draft { channel_id, nonce, content } = draft;
         self.permit(&author.id, channel_id).await?;
         let timer = self.metrics.append_seconds.start_timer();
-        let drafts = vec![LogDraft { author: author.clone(), content, nonce }];
+        let composed = Composed { content, ..Composed::default() };
+        let drafts = vec![LogDraft::Message { author: author.clone(), nonce, composed }];
         let appended = self.log.append(channel_id, drafts).await.map_err(|error| refusal(&error))?;
         timer.observe_duration();
         let stored =
             appended.first().ok_or_else(|| Problem::new(ErrorCode::Internal, "nothing was stored"))?;
-        let message = stored.message();
+        let message =
+            stored.message().ok_or_else(|| Problem::new(ErrorCode::Internal, "a change was stored"))?;
         Ok(Sent { id: message.id, position: message.position })
     }
 
@@ -53,7 +55,7 @@ impl Channels {
         let Entry::Message(message) = entry else { return };
         // Sending has just asked for the kind, so it is known.
         let users = match self.known_kind(message.channel_id) {
-            Some(ChannelKind::Official) => None,
+            Some(ChannelKind::Group(_)) => None,
             Some(ChannelKind::Direct(users)) => Some(users),
             None => return,
         };

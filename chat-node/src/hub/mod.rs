@@ -75,7 +75,7 @@ impl Hub {
 mod tests {
     use super::send_queue::send_queue;
     use super::*;
-    use crate::ids::Position;
+    use crate::ids::{GroupId, Position};
 
     #[test]
     fn rooms_end_with_their_last_follower_but_the_official_one_stays() {
@@ -83,7 +83,7 @@ mod tests {
         let (queue, _reader) = send_queue(100);
         let direct = ChannelId(7);
         for id in [ChannelId::OFFICIAL, direct] {
-            let room = hub.room_or_new(id, &ChannelKind::Official);
+            let room = hub.room_or_new(id, &ChannelKind::Group(GroupId::OFFICIAL));
             room.open(Position(0));
             room.join(ConnectionId(1), &queue, Position(0));
         }
@@ -97,7 +97,7 @@ mod tests {
     fn a_room_that_nobody_joined_is_swept_and_whoever_holds_it_finds_it_closed() {
         let hub = Hub::new(Arc::new(Limits::default()));
         let (queue, _reader) = send_queue(100);
-        let room = hub.room_or_new(ChannelId(7), &ChannelKind::Official);
+        let room = hub.room_or_new(ChannelId(7), &ChannelKind::Group(GroupId::OFFICIAL));
         room.open(Position(0));
         hub.sweep();
         assert_eq!(room.join(ConnectionId(1), &queue, Position(0)), room::Join::Closed);

@@ -159,9 +159,10 @@ impl State {
 mod tests {
     use super::*;
     use crate::hub::send_queue::send_queue;
+    use crate::ids::GroupId;
 
     fn room() -> Room {
-        Room::new(ChannelId::OFFICIAL, ChannelKind::Official)
+        Room::new(ChannelId::OFFICIAL, ChannelKind::Group(GroupId::OFFICIAL))
     }
 
     fn entry(position: u64) -> Entry {

@@ -122,8 +122,9 @@ impl Ids {
     /// # Errors
     /// [`IdError`].
     pub async fn channel_id(&self) -> Result<ChannelId, IdError> {
-        let now_ms = self.now_ms()?;
-        let ids = self.message_ids(Reservation { first: super::Position(1), first_ms: now_ms }, 1).await?;
+        let (first, first_ms, access) = (super::Position(1), self.now_ms()?, super::AccessVersion(0));
+        let one = Reservation { first, first_ms, access };
+        let ids = self.message_ids(one, 1).await?;
         ids.first().map(|id| ChannelId(id.0)).ok_or(IdError::NoLease)
     }
 

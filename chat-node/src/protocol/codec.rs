@@ -3,8 +3,8 @@
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 
-use super::frame::{ClientFrame, Event, ServerFrame};
-use super::message::Entry;
+use super::frame::{Changed, ClientFrame, Event, ServerFrame};
+use super::message::{Change, ChangeEntry, Entry};
 use crate::error::ErrorCode;
 
 /// A frame as it goes over the wire.
@@ -44,9 +44,31 @@ pub fn encode(frame: &ServerFrame<'_>) -> Encoded {
 pub fn encode_entry(entry: &Entry) -> Encoded {
     let event = match entry {
         Entry::Message(message) => Event::MessageCreate { message },
+        Entry::Change(change) => change_event(change),
         Entry::Void { channel_id, position } => Event::Void { channel_id: *channel_id, position: *position },
     };
     encode(&ServerFrame::Event(event))
+}
+
+fn change_event(entry: &ChangeEntry) -> Event<'_> {
+    let change = Changed { channel_id: entry.channel_id, position: entry.position, by: &entry.by };
+    match &entry.change {
+        Change::Edit { message_id, content, mentions, mention_everyone, embeds } => Event::MessageUpdate {
+            change,
+            message_id: *message_id,
+            content,
+            edited_ms: entry.timestamp_ms,
+            mentions,
+            mention_everyone: *mention_everyone,
+            embeds,
+        },
+        Change::Delete { message_id } => Event::MessageDelete { change, message_id: *message_id },
+        Change::React { message_id, emoji, on } => {
+            Event::Reaction { change, message_id: *message_id, emoji, on: *on }
+        }
+        Change::Pin { message_id, pinned } => Event::Pin { change, message_id: *message_id, pinned: *pinned },
+        Change::Settings(settings) => Event::ChannelUpdate { change, settings },
+    }
 }
 
 /// Why a text is not a frame.
@@ -88,21 +110,24 @@ fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{ChannelId, Position};
+    use crate::ids::{AccessVersion, ChannelId, MessageId, Position};
     use crate::protocol::frame::{Draft, Refusal};
-    use crate::protocol::message::{Message, User};
+    use crate::protocol::message::{ChannelSettings, Composed, Message, Place, User};
+
+    fn ada() -> User {
+        User { id: "ada".parse().unwrap(), name: "Ada".to_owned() }
+    }
+
+    fn place(id: u64, position: u64) -> Place {
+        let (id, position, access) = (MessageId(id), Position(position), AccessVersion(3));
+        Place { id, channel_id: ChannelId::OFFICIAL, position, access }
+    }
 
     #[test]
     fn frames_of_the_server_have_the_documented_form() {
-        let message = Message {
-            id: crate::ids::MessageId(77),
-            channel_id: ChannelId::OFFICIAL,
-            position: Position(18),
-            author: User { id: "ada".parse().unwrap(), name: "Ada".to_owned() },
-            content: "hi".to_owned(),
-            nonce: "n-1".to_owned(),
-            timestamp_ms: 5,
-        };
+        let composed = Composed { content: "hi".to_owned(), ..Composed::default() };
+        let message =
+            Message { timestamp_ms: 5, ..Message::new(place(77, 18), ada(), "n-1".to_owned(), composed) };
         assert_eq!(
             encode_entry(&Entry::Message(message)).as_str(),
             r#"{"op":"event","type":"message_create","message":{"id":"77","channel_id":"1","position":"18","author":{"id":"ada","name":"Ada"},"content":"hi","nonce":"n-1","timestamp_ms":5}}"#
@@ -123,6 +148,39 @@ mod tests {
         );
         let hello = ServerFrame::Hello { heartbeat_ms: 30_000, server_id: crate::ids::ServerId::new(7) };
         assert_eq!(encode(&hello).as_str(), r#"{"op":"hello","heartbeat_ms":30000,"server_id":7}"#);
+    }
+
+    #[test]
+    fn changes_name_their_channel_position_author_and_what_changed() {
+        let id = MessageId(77);
+        let edit = Change::Edit {
+            message_id: id,
+            content: "ho".to_owned(),
+            mentions: vec!["bob".parse().unwrap()],
+            mention_everyone: false,
+            embeds: Vec::new(),
+        };
+        let settings = ChannelSettings { name: "General".to_owned(), ..ChannelSettings::default() };
+        let expected = [
+            (
+                edit,
+                r#""message_update",BY,"message_id":"77","content":"ho","edited_ms":5,"mentions":["bob"]"#,
+            ),
+            (Change::Delete { message_id: id }, r#""message_delete",BY,"message_id":"77""#),
+            (
+                Change::React { message_id: id, emoji: "👍".parse().unwrap(), on: true },
+                r#""reaction",BY,"message_id":"77","emoji":"👍","on":true"#,
+            ),
+            (Change::Pin { message_id: id, pinned: true }, r#""pin",BY,"message_id":"77","pinned":true"#),
+            (Change::Settings(settings), r#""channel_update",BY,"name":"General""#),
+        ];
+        let by = r#""channel_id":"1","position":"19","by":{"id":"ada","name":"Ada"}"#;
+        for (change, fields) in expected {
+            let Place { id, channel_id, position, access } = place(78, 19);
+            let entry = ChangeEntry { id, channel_id, position, access, by: ada(), timestamp_ms: 5, change };
+            let text = format!(r#"{{"op":"event","type":{}}}"#, fields.replace("BY", by));
+            assert_eq!(encode_entry(&Entry::Change(entry)).as_str(), text);
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Message, User};
+use super::attachment::Embed;
+use super::emoji::Emoji;
+use super::message::{ChannelSettings, Message, User};
 use crate::error::ErrorCode;
 use crate::ids::{ChannelId, MessageId, Position, ServerId, UserId};
 
@@ -104,6 +106,66 @@ pub enum Event<'a> {
         /// The message.
         message: &'a Message,
     },
+    /// A message's text and what belongs to it are others now.
+    MessageUpdate {
+        /// The edit's channel and position, and who did it.
+        #[serde(flatten)]
+        change: Changed<'a>,
+        /// Which message.
+        message_id: MessageId,
+        /// The new text; empty where the message has been deleted since.
+        content: &'a str,
+        /// When, in ms since the Unix epoch.
+        edited_ms: u64,
+        /// Who is mentioned now.
+        #[serde(skip_serializing_if = "<[UserId]>::is_empty")]
+        mentions: &'a [UserId],
+        /// Whether everyone is meant now.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        mention_everyone: bool,
+        /// The new boxes.
+        #[serde(skip_serializing_if = "<[Embed]>::is_empty")]
+        embeds: &'a [Embed],
+    },
+    /// A message is gone.
+    MessageDelete {
+        /// The deletion's channel and position, and who did it.
+        #[serde(flatten)]
+        change: Changed<'a>,
+        /// Which message.
+        message_id: MessageId,
+    },
+    /// A user has put a reaction to a message, or taken it back.
+    Reaction {
+        /// The reaction's channel and position, and whose it is.
+        #[serde(flatten)]
+        change: Changed<'a>,
+        /// Which message.
+        message_id: MessageId,
+        /// With what.
+        emoji: &'a Emoji,
+        /// Whether it is there now.
+        on: bool,
+    },
+    /// A message is pinned, or no more.
+    Pin {
+        /// The change's channel and position, and who did it.
+        #[serde(flatten)]
+        change: Changed<'a>,
+        /// Which message.
+        message_id: MessageId,
+        /// Whether it is now.
+        pinned: bool,
+    },
+    /// A channel has new settings.
+    ChannelUpdate {
+        /// The change's channel and position, and who did it.
+        #[serde(flatten)]
+        change: Changed<'a>,
+        /// The settings.
+        #[serde(flatten)]
+        settings: &'a ChannelSettings,
+    },
     /// A position that holds nothing.
     Void {
         /// Its channel.
@@ -116,6 +178,17 @@ pub enum Event<'a> {
         /// The channel.
         channel: &'a ChannelView,
     },
+}
+
+/// What every event of a change says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed<'a> {
+    /// In which channel.
+    pub channel_id: ChannelId,
+    /// The change's place in the channel's log.
+    pub position: Position,
+    /// Who did it.
+    pub by: &'a User,
 }
 
 /// Why a command was refused.

@@ -45,10 +45,10 @@ impl Bucket {
     }
 }
 
-/// Cuts a channel's non-empty buckets, newest first, into the groups that are read at once: 1, 2, 4 … up to 16.
+/// Cuts a channel's non-empty buckets, nearest first, into the groups that are read at once: 1, 2, 4 … up to 16.
 /// A busy channel has its page in the first bucket; a quiet one needs few reads for many nearly empty ones.
-pub fn groups(newest_first: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
-    let mut rest = newest_first;
+pub fn groups(nearest_first: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
+    let mut rest = nearest_first;
     let mut size = 1;
     std::iter::from_fn(move || {
         let (group, later) = rest.split_at(size.min(rest.len()));

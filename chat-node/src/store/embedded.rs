@@ -17,15 +17,17 @@ use super::{
     StoreError, UserStore,
 };
 use crate::clock::Clock;
-use crate::ids::{ChannelId, MessageId, Position, UserId};
+use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 use writer::{Durability, Writer};
 
 mod channels;
 mod entries;
 mod fault;
+mod history;
 mod layout;
 mod leases;
+mod rows;
 mod tables;
 mod users;
 mod writer;
@@ -195,9 +197,14 @@ impl ChannelStore for Embedded {
 
 #[async_trait]
 impl LogStore for Embedded {
-    async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
+    async fn reserve(
+        &self,
+        channel: ChannelId,
+        wanted: Reserve,
+        now_ms: u64,
+    ) -> Result<Reservation, StoreError> {
         let writer = self.writer.clone();
-        let work = move |tx: &WriteTransaction| channels::reserve(tx, channel, count, now_ms);
+        let work = move |tx: &WriteTransaction| channels::reserve(tx, channel, wanted, now_ms);
         // Need not be on disk: the insert that follows takes it along, and without one nobody has seen it.
         self.blocking(move || writer.write(Durability::None, work)).await
     }
@@ -229,11 +236,11 @@ impl LogStore for Embedded {
     async fn history(
         &self,
         channel: ChannelId,
-        before: Option<MessageId>,
+        around: Around,
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
-        let page = entries::Page { before, limit, bucket: self.bucket };
-        self.read(move |tx| entries::history(tx, channel, &page)).await
+        let bucket = self.bucket;
+        self.read(move |tx| history::History::open(tx, channel, bucket)?.page(around, limit.into())).await
     }
 }
 
@@ -280,7 +287,8 @@ mod tests {
     async fn a_refused_write_does_not_take_others_along() {
         let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
         store.prepare("Official").await.unwrap();
-        let writes = (0..40).map(|n| store.reserve(ChannelId(1 + n % 2), 1, 0));
+        let writes =
+            (0..40).map(|n| store.reserve(ChannelId(1 + n % 2), Reserve { count: 1, last_message: 1 }, 0));
         let done = futures::future::join_all(writes).await;
         let (good, bad): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
         assert_eq!((good.len(), bad.len()), (20, 20));

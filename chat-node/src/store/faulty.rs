@@ -9,7 +9,7 @@ use super::{
     Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
     StoreError, UserStore,
 };
-use crate::ids::{ChannelId, MessageId, Position, UserId};
+use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 
 /// Another store with faults before and after it.
@@ -118,8 +118,13 @@ impl ChannelStore for Faulty {
 
 #[async_trait]
 impl LogStore for Faulty {
-    async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
-        self.up()?.reserve(channel, count, now_ms).await
+    async fn reserve(
+        &self,
+        channel: ChannelId,
+        wanted: Reserve,
+        now_ms: u64,
+    ) -> Result<Reservation, StoreError> {
+        self.up()?.reserve(channel, wanted, now_ms).await
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
@@ -151,9 +156,9 @@ impl LogStore for Faulty {
     async fn history(
         &self,
         channel: ChannelId,
-        before: Option<MessageId>,
+        around: Around,
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
-        self.up()?.history(channel, before, limit).await
+        self.up()?.history(channel, around, limit).await
     }
 }

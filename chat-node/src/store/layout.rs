@@ -4,7 +4,7 @@ use super::StoreError;
 use super::bucket::BucketLength;
 
 /// The layout that this version reads and writes.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// A layout as written down in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,13 @@ impl Layout {
     /// [`StoreError::Refused`] with the difference.
     pub fn check(self, bucket: BucketLength) -> Result<(), StoreError> {
         if self.version != VERSION {
+            let next = if self.version < VERSION {
+                "there is no way to bring it over: use an empty database, or the chat node that made this one"
+            } else {
+                "run a newer chat node, or use another database"
+            };
             return Err(StoreError::Refused(format!(
-                "its layout has version {}, this chat node needs version {VERSION}; run a matching chat node, or use another database",
+                "its layout has version {}, this chat node needs version {VERSION}; {next}",
                 self.version
             )));
         }

@@ -17,15 +17,16 @@ use super::{
     Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
     StoreError, UserStore,
 };
-use crate::ids::{ChannelId, MessageId, Position, UserId};
+use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 use call::within;
-use rows::EntryRow;
+use entry_rows::EntryRow;
 use summary::Summary;
 
 mod call;
 mod channels;
 mod entries;
+mod entry_rows;
 mod history;
 mod insert;
 mod leases;
@@ -71,8 +72,8 @@ impl Mongo {
         Ok(Self { database: client.database(database), bucket, summary: Summary::default() })
     }
 
-    fn messages(&self) -> Collection<EntryRow> {
-        self.database.collection("messages")
+    fn entries(&self) -> Collection<EntryRow> {
+        self.database.collection("entries")
     }
 
     fn buckets(&self) -> Collection<Document> {
@@ -175,8 +176,13 @@ impl ChannelStore for Mongo {
 
 #[async_trait]
 impl LogStore for Mongo {
-    async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
-        channels::reserve(self, channel, count, now_ms).await
+    async fn reserve(
+        &self,
+        channel: ChannelId,
+        wanted: Reserve,
+        now_ms: u64,
+    ) -> Result<Reservation, StoreError> {
+        channels::reserve(self, channel, wanted, now_ms).await
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
@@ -204,10 +210,10 @@ impl LogStore for Mongo {
     async fn history(
         &self,
         channel: ChannelId,
-        before: Option<MessageId>,
+        around: Around,
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
-        within(history::page(self, channel, before, limit)).await
+        within(history::page(self, channel, around, limit)).await
     }
 }
 

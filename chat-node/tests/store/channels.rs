@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
-use chat_node::ids::{ChannelId, Position};
+use chat_node::ids::{AccessVersion, ChannelId, Position};
 use chat_node::store::{ChannelKind, Reservation, StoreError};
 use futures::future::join_all;
 
-use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, user};
+use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, user, wanted};
 
 pub async fn a_direct_channel_opened_from_many_nodes_at_once_is_one(fixture: Fixture) {
     fixture.node().await;
@@ -42,7 +42,7 @@ pub async fn a_users_direct_channels_come_newest_first_and_are_theirs_only(fixtu
 pub async fn heads_are_told_of_the_channels_that_exist(fixture: Fixture) {
     let node = fixture.node().await;
     let direct = node.open_direct(ChannelId(1_000), &[user("ada"), user("bob")]).await.unwrap().id;
-    node.reserve(OFFICIAL, 3, T0).await.unwrap();
+    node.reserve(OFFICIAL, wanted(3), T0).await.unwrap();
     let mut heads = node.heads(&[direct, ChannelId(9_999), OFFICIAL]).await.unwrap();
     heads.sort();
     assert_eq!(heads, [(OFFICIAL, Position(3)), (direct, Position(0))]);
@@ -51,8 +51,8 @@ pub async fn heads_are_told_of_the_channels_that_exist(fixture: Fixture) {
 
 pub async fn positions_and_times_grow_when_the_writers_clock_goes_back(fixture: Fixture) {
     let node = fixture.node().await;
-    let reserve = async |count, now_ms| node.reserve(OFFICIAL, count, now_ms).await.unwrap();
-    let at = |first, first_ms| Reservation { first: Position(first), first_ms };
+    let reserve = async |count, now_ms| node.reserve(OFFICIAL, wanted(count), now_ms).await.unwrap();
+    let at = |first, first_ms| Reservation { first: Position(first), first_ms, access: AccessVersion(0) };
     assert_eq!(reserve(1, T0).await, at(1, T0));
     assert_eq!(reserve(64, T0 + HOUR_MS).await, at(2, T0 + HOUR_MS));
     assert_eq!(reserve(2, T0).await, at(66, T0 + HOUR_MS + 64));
@@ -67,7 +67,7 @@ pub async fn reserving_at_once_gives_nobody_the_same_position(fixture: Fixture) 
         let fixture = &fixture;
         async move {
             let count = 1 + n % 5;
-            let got = fixture.unprepared().await.reserve(OFFICIAL, count, T0).await.unwrap();
+            let got = fixture.unprepared().await.reserve(OFFICIAL, wanted(count), T0).await.unwrap();
             (0..u64::from(count)).map(move |n| (got.first.0 + n, got.first_ms + n))
         }
     });
@@ -80,5 +80,5 @@ pub async fn reserving_at_once_gives_nobody_the_same_position(fixture: Fixture) 
 pub async fn an_unknown_channel_is_none_and_cannot_be_reserved_on(fixture: Fixture) {
     let node = fixture.node().await;
     assert_eq!(node.channel(ChannelId(42)).await, Ok(None));
-    assert!(matches!(node.reserve(ChannelId(42), 1, T0).await, Err(StoreError::Refused(_))));
+    assert!(matches!(node.reserve(ChannelId(42), wanted(1), T0).await, Err(StoreError::Refused(_))));
 }

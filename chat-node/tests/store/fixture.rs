@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use chat_node::clock::System;
 use chat_node::ids::snowflake::{EPOCH_MS, Snowflakes};
-use chat_node::ids::{ChannelId, MessageId, Position, ServerId, UserId};
-use chat_node::protocol::message::{Entry, Message, User};
+use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position, ServerId, UserId};
+use chat_node::protocol::message::{Composed, Entry, Message, Place, User};
 use chat_node::store::bucket::BucketLength;
 use chat_node::store::embedded::Embedded;
 use chat_node::store::mongo::Mongo;
-use chat_node::store::{Inserted, Store, StoreError};
+use chat_node::store::{Inserted, Reserve, Store, StoreError};
 use futures::FutureExt;
 
 pub const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
@@ -92,15 +92,15 @@ pub fn flakes() -> Snowflakes {
 }
 
 pub fn message(id: MessageId, position: Position, nonce: &str) -> Message {
-    Message {
-        id,
-        channel_id: OFFICIAL,
-        position,
-        author: User { id: user("ada"), name: "Ada Lovelace".to_owned() },
-        content: format!("héllo {nonce} 🎉 $where {{}}\n\"x\""),
-        nonce: nonce.to_owned(),
-        timestamp_ms: id.timestamp_ms(),
-    }
+    let place = Place { id, channel_id: OFFICIAL, position, access: AccessVersion(0) };
+    let author = User { id: user("ada"), name: "Ada Lovelace".to_owned() };
+    let content = format!("héllo {nonce} 🎉 $where {{}}\n\"x\"");
+    Message::new(place, author, nonce.to_owned(), Composed { content, ..Composed::default() })
+}
+
+/// Positions for messages.
+pub fn wanted(count: u16) -> Reserve {
+    Reserve { count, last_message: count }
 }
 
 pub fn void(position: Position) -> Entry {
@@ -109,7 +109,7 @@ pub fn void(position: Position) -> Entry {
 
 /// Stores a message in the official channel at the time `ms` or later.
 pub async fn put(store: &dyn Store, flakes: &mut Snowflakes, ms: u64, nonce: &str) -> Message {
-    let reserved = store.reserve(OFFICIAL, 1, ms).await.unwrap();
+    let reserved = store.reserve(OFFICIAL, wanted(1), ms).await.unwrap();
     let id = MessageId(flakes.take(reserved.first_ms).unwrap());
     let message = message(id, reserved.first, nonce);
     assert_eq!(store.insert(&[Entry::Message(message.clone())]).await, Ok(vec![Inserted::New]));

@@ -4,12 +4,12 @@ use chat_node::channels::log::{Appended, Draft, Log, RANGE_LIMIT};
 use chat_node::clock::System;
 use chat_node::ids::Position;
 use chat_node::ids::lease;
-use chat_node::protocol::message::{Entry, User};
+use chat_node::protocol::message::{Composed, Entry, User};
 use chat_node::store::{Inserted, Store};
 use futures::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fixture::{Fixture, OFFICIAL, T0, flakes, message, user, void};
+use crate::fixture::{Fixture, OFFICIAL, T0, flakes, message, user, void, wanted};
 
 struct Node {
     log: Log,
@@ -27,7 +27,8 @@ async fn node(fixture: &Fixture) -> Node {
 impl Node {
     async fn send(&self, author: &str, nonce: &str) -> Appended {
         let author = User { id: user(author), name: author.to_owned() };
-        let draft = Draft { author, content: "hi".to_owned(), nonce: nonce.to_owned() };
+        let composed = Composed { content: "hi".to_owned(), ..Composed::default() };
+        let draft = Draft::Message { author, nonce: nonce.to_owned(), composed };
         self.log.append(OFFICIAL, vec![draft]).await.unwrap().remove(0)
     }
 
@@ -63,7 +64,7 @@ pub async fn many_writers_on_many_nodes_fill_every_position_once_in_order_of_ids
         async move {
             let mut own = Vec::new();
             for n in 0..25 {
-                own.push(node.send(&author, &n.to_string()).await.message().clone());
+                own.push(node.send(&author, &n.to_string()).await.message().unwrap().clone());
             }
             assert!(
                 own.is_sorted_by(|a, b| a.position < b.position),
@@ -98,9 +99,9 @@ pub async fn a_send_repeated_on_another_node_is_the_same_message(fixture: Fixtur
 pub async fn a_crash_between_reserve_and_insert_is_sealed_by_readers_at_once(fixture: Fixture) {
     let nodes = [node(&fixture).await, node(&fixture).await, node(&fixture).await];
     nodes[0].send("ada", "a").await;
-    nodes[1].store.reserve(OFFICIAL, 3, 0).await.unwrap();
+    nodes[1].store.reserve(OFFICIAL, wanted(3), 0).await.unwrap();
     nodes[2].send("ada", "b").await;
-    nodes[1].store.reserve(OFFICIAL, 1, 0).await.unwrap();
+    nodes[1].store.reserve(OFFICIAL, wanted(1), 0).await.unwrap();
     nodes[2].send("ada", "c").await;
     let seen = join_all(nodes.iter().map(Node::read)).await;
     assert!(seen.iter().all(|all| *all == seen[0]));
@@ -112,7 +113,7 @@ pub async fn a_writer_that_was_sealed_gets_another_position(fixture: Fixture) {
     let node = node(&fixture).await;
     let head = node.store.channel(OFFICIAL).await.unwrap().unwrap().head;
     node.store.insert(&[void(head.next())]).await.unwrap();
-    let Appended::New(sent) = node.send("ada", "late").await else { panic!("not new") };
+    let Appended::New(Entry::Message(sent)) = node.send("ada", "late").await else { panic!("not new") };
     assert_eq!(sent.position, head.next().next());
     let mut flakes = flakes();
     let id = chat_node::ids::MessageId(flakes.take(T0).unwrap());

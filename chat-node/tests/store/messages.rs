@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use chat_node::ids::{ChannelId, MessageId, Position};
 use chat_node::protocol::message::Entry;
-use chat_node::store::{Inserted, Store};
+use chat_node::store::{Around, Inserted, Store};
 use futures::future::join_all;
 
-use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, flakes, message, put, user, void};
+use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, flakes, message, put, user, void, wanted};
 
 fn at(ms: u64, server: u64) -> MessageId {
     MessageId(flakes().take(ms).unwrap() | server << 12)
@@ -20,7 +20,7 @@ pub async fn an_entry_comes_back_as_it_was_stored(fixture: Fixture) {
     let entries = [Entry::Message(stored.clone()), gap];
     assert_eq!(node.insert(&entries).await, Ok(vec![Inserted::New, Inserted::New]));
     assert_eq!(node.entries_after(stored.channel_id, Position(0), 10).await.as_deref(), Ok(&entries[..]));
-    assert_eq!(node.history(stored.channel_id, None, 10).await, Ok(vec![stored.clone()]));
+    assert_eq!(node.history(stored.channel_id, Around::End, 10).await, Ok(vec![stored.clone()]));
     assert_eq!(node.find_nonce(stored.channel_id, &user("ada"), "n-1").await, Ok(Some(stored)));
 }
 
@@ -123,7 +123,10 @@ pub async fn a_mixed_insert_tells_each_entrys_outcome(fixture: Fixture) {
 async fn pages(store: &dyn Store, size: u16) -> Vec<MessageId> {
     let mut all = Vec::new();
     loop {
-        let page = store.history(OFFICIAL, all.last().copied(), size).await.unwrap();
+        let page = store
+            .history(OFFICIAL, all.last().copied().map_or(Around::End, Around::Before), size)
+            .await
+            .unwrap();
         all.extend(page.iter().map(|message| message.id));
         if page.len() < usize::from(size) {
             return all;
@@ -141,7 +144,7 @@ pub async fn history_pages_join_without_gap_across_buckets_empty_ones_and_voids(
         assert_eq!(stored.timestamp_ms, T0 + time);
         ids.insert(0, stored.id);
         if time >= 2 * HOUR_MS {
-            let reserved = node.reserve(OFFICIAL, 1, 0).await.unwrap();
+            let reserved = node.reserve(OFFICIAL, wanted(1), 0).await.unwrap();
             node.insert(&[void(reserved.first)]).await.unwrap();
         }
     }
@@ -158,7 +161,7 @@ pub async fn a_page_takes_messages_that_stand_alone_in_a_hundred_buckets(fixture
         ids.insert(0, put(&*node, &mut flakes, T0 + n * 3 * HOUR_MS, &n.to_string()).await.id);
     }
     let page: Vec<_> =
-        node.history(OFFICIAL, None, 100).await.unwrap().iter().map(|message| message.id).collect();
+        node.history(OFFICIAL, Around::End, 100).await.unwrap().iter().map(|message| message.id).collect();
     assert_eq!(page, ids[..100]);
     assert_eq!(pages(&*node, 100).await, ids);
 }
@@ -167,7 +170,8 @@ pub async fn history_before_an_id_that_does_not_exist_starts_below_it(fixture: F
     let (node, mut flakes) = (fixture.node().await, flakes());
     let (first, second) =
         (put(&*node, &mut flakes, T0, "a").await, put(&*node, &mut flakes, T0 + HOUR_MS, "b").await);
-    let history = async |before: u64| node.history(OFFICIAL, Some(MessageId(before)), 10).await.unwrap();
+    let history =
+        async |before: u64| node.history(OFFICIAL, Around::Before(MessageId(before)), 10).await.unwrap();
     assert_eq!(history(u64::MAX).await, [second, first.clone()]);
     assert_eq!(history(first.id.0 + 1).await, std::slice::from_ref(&first));
     assert_eq!(history(first.id.0).await, []);

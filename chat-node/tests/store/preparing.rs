@@ -1,6 +1,6 @@
 use chat_node::protocol::message::User;
-use chat_node::store::StoreError;
 use chat_node::store::bucket::BucketLength;
+use chat_node::store::{Around, StoreError};
 use futures::future::join_all;
 
 use crate::fixture::{Fixture, OFFICIAL, T0, flakes, put, user};
@@ -18,7 +18,7 @@ pub async fn preparing_again_from_many_nodes_at_once_changes_nothing(fixture: Fi
         done.unwrap();
     }
     assert_eq!(nodes[1].channel(OFFICIAL).await.unwrap().unwrap().head, first.position);
-    assert_eq!(nodes[2].history(OFFICIAL, None, 10).await.unwrap(), [first]);
+    assert_eq!(nodes[2].history(OFFICIAL, Around::End, 10).await.unwrap(), [first]);
 }
 
 pub async fn another_bucket_length_is_refused_and_the_first_one_still_works(fixture: Fixture) {
@@ -36,7 +36,7 @@ pub async fn the_official_channel_takes_the_configured_name(fixture: Fixture) {
     put(&*node, &mut flakes(), T0, "a").await;
     node.prepare("Everyone").await.unwrap();
     let channel = node.channel(OFFICIAL).await.unwrap().unwrap();
-    assert_eq!((channel.name.as_str(), channel.head.0), ("Everyone", 1));
+    assert_eq!((channel.settings.name.as_str(), channel.head.0), ("Everyone", 1));
 }
 
 pub async fn a_user_is_kept_under_the_last_name(fixture: Fixture) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chat_node::bus::{Audience, Bus, Envelope, Notice, Received, Topic};
-use chat_node::ids::{ChannelId, MessageId, Position, UserId};
-use chat_node::protocol::message::{Message, User};
+use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position, UserId};
+use chat_node::protocol::message::{Composed, Message, Place, User};
 use crds::RoutingMode;
 use tokio::sync::mpsc;
 
@@ -168,15 +168,11 @@ pub fn to_everyone(position: u64) -> Envelope {
 
 fn message(position: u64) -> Message {
     let [ada, ..] = users();
-    Message {
-        id: MessageId(position),
-        channel_id: ChannelId::OFFICIAL,
-        position: Position(position),
-        author: User { id: ada, name: "Ada".to_owned() },
-        content: format!("message {position}"),
-        nonce: format!("n-{position}"),
-        timestamp_ms: position,
-    }
+    let (id, position, access) = (MessageId(position), Position(position), AccessVersion(0));
+    let place = Place { id, channel_id: ChannelId::OFFICIAL, position, access };
+    let composed = Composed { content: format!("message {position}"), ..Composed::default() };
+    let author = User { id: ada, name: "Ada".to_owned() };
+    Message::new(place, author, format!("n-{position}"), composed)
 }
 
 pub fn users() -> [UserId; 3] {

@@ -76,8 +76,9 @@ async fn append(log: &Log, channel: ChannelId, drafts: Vec<Draft>) -> Done {
 
 /// Reserves positions for the drafts that are left, and stores them there.
 async fn round(log: &Log, channel: ChannelId, batch: &mut Batch) -> Result<(), AppendError> {
-    let (store, ids, count) = (&log.0.store, &log.0.ids, batch.left());
-    let reserved = store.reserve(channel, count, ids.now_ms()?).await?;
+    let (store, ids, wanted) = (&log.0.store, &log.0.ids, batch.wanted());
+    let reserved = store.reserve(channel, wanted, ids.now_ms()?).await?;
+    let count = wanted.count;
     let ids = match ids.message_ids(reserved, count).await {
         Ok(ids) => ids,
         Err(error) => {

@@ -2,8 +2,8 @@
 
 use super::{Appended, Draft};
 use crate::ids::{ChannelId, MessageId, Position};
-use crate::protocol::message::{Entry, Message};
-use crate::store::{Inserted, Reservation};
+use crate::protocol::message::{ChangeEntry, Entry, Message, Place};
+use crate::store::{Inserted, Reservation, Reserve};
 
 pub(super) struct Batch {
     channel: ChannelId,
@@ -29,22 +29,20 @@ impl Batch {
         self.done.iter().filter(|done| done.is_none()).count() as u16
     }
 
-    /// The drafts that are left as messages at reserved positions.
+    /// The positions that the drafts that are left need.
+    pub fn wanted(&self) -> Reserve {
+        let is_message = |(_, draft): &(u16, &Draft)| matches!(draft, Draft::Message { .. });
+        let last_message = (1..).zip(self.drafts_left()).filter(is_message).last();
+        Reserve { count: self.left(), last_message: last_message.map_or(0, |(number, _)| number) }
+    }
+
+    /// The drafts that are left as entries at reserved positions.
     pub fn place(&self, reserved: Reservation, ids: &[MessageId]) -> Vec<Entry> {
-        let left = self.drafts.iter().zip(&self.done).filter(|(_, done)| done.is_none());
-        let positions = reserved.first.0..;
-        let message = |(((draft, _), id), position): (((&Draft, _), &MessageId), u64)| {
-            Entry::Message(Message {
-                id: *id,
-                channel_id: self.channel,
-                position: Position(position),
-                author: draft.author.clone(),
-                content: draft.content.clone(),
-                nonce: draft.nonce.clone(),
-                timestamp_ms: id.timestamp_ms(),
-            })
+        let entry = |((draft, id), position): ((&Draft, &MessageId), u64)| {
+            let (position, access) = (Position(position), reserved.access);
+            entry(draft, Place { id: *id, channel_id: self.channel, position, access })
         };
-        left.zip(ids).zip(positions).map(message).collect()
+        self.drafts_left().zip(ids).zip(reserved.first.0..).map(entry).collect()
     }
 
     /// Notes what became of the entries that [`Self::place`] gave.
@@ -52,17 +50,17 @@ impl Batch {
         let mut round = Round::default();
         let left = self.done.iter_mut().filter(|done| done.is_none());
         for ((done, entry), outcome) in left.zip(entries).zip(outcomes) {
-            match (outcome, &entry) {
-                (Inserted::New, Entry::Message(message)) => {
-                    *done = Some(Appended::New(message.clone()));
+            match outcome {
+                Inserted::New => {
+                    *done = Some(Appended::New(entry.clone()));
                     round.stored.push(entry);
                 }
-                (Inserted::Known(first), _) => {
+                Inserted::Known(first) => {
                     *done = Some(Appended::Known(first));
                     round.open.push(entry.position());
                 }
-                (Inserted::IdTaken, _) => round.open.push(entry.position()),
-                (Inserted::PositionTaken, _) | (Inserted::New, Entry::Void { .. }) => {}
+                Inserted::IdTaken => round.open.push(entry.position()),
+                Inserted::PositionTaken => {}
             }
         }
         round
@@ -72,32 +70,59 @@ impl Batch {
     pub fn finish(self) -> Vec<Option<Appended>> {
         self.done
     }
+
+    fn drafts_left(&self) -> impl Iterator<Item = &Draft> {
+        let left = self.drafts.iter().zip(&self.done).filter(|(_, done)| done.is_none());
+        left.map(|(draft, _)| draft)
+    }
+}
+
+fn entry(draft: &Draft, place: Place) -> Entry {
+    match draft.clone() {
+        Draft::Message { author, nonce, composed } => {
+            Entry::Message(Message::new(place, author, nonce, composed))
+        }
+        Draft::Change { by, change } => {
+            let Place { id, channel_id, position, access } = place;
+            let timestamp_ms = id.timestamp_ms();
+            Entry::Change(ChangeEntry { id, channel_id, position, access, by, timestamp_ms, change })
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::AccessVersion;
     use crate::ids::snowflake::EPOCH_MS;
-    use crate::protocol::message::User;
+    use crate::protocol::message::{Change, Composed, User};
 
     const CHANNEL: ChannelId = ChannelId(1);
+    const ACCESS: AccessVersion = AccessVersion(3);
 
     fn batch(count: usize) -> Batch {
         let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
-        let draft =
-            |n: usize| Draft { author: author.clone(), content: format!("hi {n}"), nonce: format!("n{n}") };
+        let draft = |n: usize| {
+            let composed = Composed { content: format!("hi {n}"), ..Composed::default() };
+            Draft::Message { author: author.clone(), nonce: format!("n{n}"), composed }
+        };
         Batch::new(CHANNEL, (0..count).map(draft).collect())
+    }
+
+    fn change() -> Draft {
+        let by = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
+        Draft::Change { by, change: Change::Delete { message_id: MessageId(7) } }
     }
 
     fn place(batch: &Batch, first: u64) -> Vec<Entry> {
         let ids: Vec<_> = (0..u64::from(batch.left())).map(|n| MessageId((first + n) << 22)).collect();
-        batch.place(Reservation { first: Position(first), first_ms: EPOCH_MS + first }, &ids)
+        batch.place(Reservation { first: Position(first), first_ms: EPOCH_MS + first, access: ACCESS }, &ids)
     }
 
     fn message(entry: &Entry) -> Message {
         match entry {
             Entry::Message(message) => message.clone(),
-            Entry::Void { .. } => panic!("a void"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -107,7 +132,19 @@ mod tests {
         let entries = place(&batch, 8);
         let second = message(&entries[1]);
         assert_eq!((second.position, second.content.as_str()), (Position(9), "hi 1"));
-        assert_eq!(second.timestamp_ms, EPOCH_MS + 9);
+        assert_eq!((second.timestamp_ms, second.access), (EPOCH_MS + 9, ACCESS));
+    }
+
+    #[test]
+    fn the_last_message_is_told_from_the_changes_after_it() {
+        let mut batch = batch(3);
+        batch.drafts[0] = change();
+        batch.drafts[2] = change();
+        assert_eq!(batch.wanted(), Reserve { count: 3, last_message: 2 });
+        let entries = place(&batch, 1);
+        assert!(matches!(&entries[0], Entry::Change(change) if change.position == Position(1)));
+        batch.settle(entries, vec![Inserted::PositionTaken, Inserted::New, Inserted::New]);
+        assert_eq!(batch.wanted(), Reserve { count: 1, last_message: 0 });
     }
 
     #[test]
@@ -119,7 +156,7 @@ mod tests {
         let entries = place(&batch, 4);
         batch.settle(entries, vec![Inserted::New]);
         let place = |done: Option<Appended>| {
-            done.map(|done| (done.message().position.0, done.message().nonce.clone()))
+            done.and_then(|done| done.message().map(|first| (first.position.0, first.nonce.clone())))
         };
         let positions: Vec<_> = batch.finish().into_iter().flat_map(place).collect();
         assert_eq!(positions, [(1, "n0".to_owned()), (4, "n1".to_owned()), (3, "n2".to_owned())]);

@@ -76,13 +76,17 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::message::User;
+    use crate::protocol::message::{Composed, User};
 
     const CHANNEL: ChannelId = ChannelId(1);
 
     fn waiting(count: usize) -> Waiting {
         let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
-        let draft = |n: usize| Draft { author: author.clone(), content: String::new(), nonce: n.to_string() };
+        let composed = Composed::default();
+        let draft = |n: usize| {
+            let (author, composed) = (author.clone(), composed.clone());
+            Draft::Message { author, nonce: n.to_string(), composed }
+        };
         Waiting { drafts: (0..count).map(draft).collect(), answer: oneshot::channel().0 }
     }
 

@@ -12,6 +12,7 @@ use crate::ids::lease;
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
 use crate::store::faulty::Faulty;
+use crate::store::{ChannelStore, LogStore, Reserve};
 
 const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
 
@@ -33,11 +34,9 @@ async fn log(store: &Arc<Faulty>) -> Log {
 
 fn draft(author: &str, nonce: &str) -> Draft {
     let id: UserId = author.parse().unwrap();
-    Draft {
-        author: User { id, name: author.to_owned() },
-        content: format!("hi {nonce}"),
-        nonce: nonce.to_owned(),
-    }
+    let author = User { id, name: author.to_owned() };
+    let composed = Composed { content: format!("hi {nonce}"), ..Composed::default() };
+    Draft::Message { author, nonce: nonce.to_owned(), composed }
 }
 
 async fn send(log: &Log, nonce: &str) -> Result<Appended, AppendError> {
@@ -50,6 +49,7 @@ async fn shape(log: &Log) -> String {
     assert_eq!(positions, (1..=entries.len() as u64).collect::<Vec<_>>());
     let nonce = |entry: &Entry| match entry {
         Entry::Message(message) => message.nonce.clone(),
+        Entry::Change(_) => "change".to_owned(),
         Entry::Void { .. } => "-".to_owned(),
     };
     entries.iter().map(nonce).collect::<Vec<_>>().join(" ")
@@ -58,7 +58,7 @@ async fn shape(log: &Log) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_repeated_send_gets_the_first_message_and_leaves_a_void() {
     let log = log(&store().await).await;
-    let Appended::New(first) = send(&log, "a").await.unwrap() else { panic!("not new") };
+    let Appended::New(Entry::Message(first)) = send(&log, "a").await.unwrap() else { panic!("not new") };
     assert_eq!(send(&log, "a").await, Ok(Appended::Known(first)));
     send(&log, "b").await.unwrap();
     assert_eq!(shape(&log).await, "a - b");
@@ -98,7 +98,7 @@ async fn a_hole_at_the_end_is_not_touched_until_something_follows_it() {
     let store = store().await;
     let log = log(&store).await;
     send(&log, "a").await.unwrap();
-    store.reserve(OFFICIAL, 3, 0).await.unwrap();
+    store.reserve(OFFICIAL, Reserve { count: 3, last_message: 3 }, 0).await.unwrap();
     assert_eq!(shape(&log).await, "a");
     send(&log, "b").await.unwrap();
     assert_eq!(shape(&log).await, "a - - - b");
@@ -108,7 +108,7 @@ async fn a_hole_at_the_end_is_not_touched_until_something_follows_it() {
 async fn a_reader_waits_a_moment_for_a_writer_that_is_only_slow() {
     let store = store().await;
     let log = log(&store).await;
-    let reserved = store.reserve(OFFICIAL, 1, 0).await.unwrap();
+    let reserved = store.reserve(OFFICIAL, Reserve { count: 1, last_message: 1 }, 0).await.unwrap();
     send(&log, "late").await.unwrap();
     let reader = tokio::spawn({
         let log = log.clone();
@@ -130,7 +130,7 @@ async fn many_senders_at_once_are_joined_and_all_get_their_own_message() {
     let log = log(&store().await).await;
     let sends = (0..500).map(|n| {
         let log = log.clone();
-        tokio::spawn(async move { (n, send(&log, &n.to_string()).await.unwrap().message().clone()) })
+        tokio::spawn(async move { (n, send(&log, &n.to_string()).await.unwrap().message().unwrap().clone()) })
     });
     for send in futures::future::join_all(sends).await {
         let (n, message) = send.unwrap();

@@ -4,6 +4,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::clock::Manual;
+use crate::ids::AccessVersion;
 use crate::ids::Position;
 use crate::ids::snowflake::EPOCH_MS;
 use crate::store::bucket::BucketLength;
@@ -45,7 +46,7 @@ impl Node {
     }
 
     async fn id(&self, ms: u64) -> Result<MessageId, IdError> {
-        let reserved = Reservation { first: Position(1), first_ms: ms };
+        let reserved = Reservation { first: Position(1), first_ms: ms, access: AccessVersion(0) };
         self.ids.message_ids(reserved, 1).await.map(|ids| ids[0])
     }
 }

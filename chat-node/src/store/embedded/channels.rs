@@ -4,24 +4,36 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{missing, unreadable};
-use super::tables::{CHANNELS, HEADS, MEMBERSHIPS, PAIRS};
-use crate::ids::{ChannelId, Position, UserId};
-use crate::store::{Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, Reservation, StoreError};
+use super::tables::{CHANNELS, HEADS, MARKS, MEMBERSHIPS, PAIRS};
+use crate::groups::Override;
+use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use crate::protocol::message::ChannelSettings;
+use crate::store::{Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError};
 
-#[derive(Serialize, Deserialize)]
-struct Row {
-    kind: Kind,
-    name: String,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub kind: Kind,
+    pub settings: ChannelSettings,
+    /// Position of the last change of the settings that is folded in.
+    pub settings_at: Position,
+    pub overrides: Vec<Override>,
 }
 
-#[derive(Serialize, Deserialize)]
-enum Kind {
-    Official,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Kind {
+    Group(GroupId),
     Direct([UserId; 2]),
 }
 
+/// The official group's first channel; its name is the configured one until its settings are changed.
 pub(super) fn put_official(tx: &WriteTransaction, name: &str) -> Result<(), StoreError> {
-    put(tx, ChannelId::OFFICIAL, &Row { kind: Kind::Official, name: name.to_owned() })
+    let settings = ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() };
+    match row(&tx.open_table(CHANNELS)?, ChannelId::OFFICIAL)? {
+        Some(known) if known.settings_at > Position(0) => return Ok(()),
+        _ => {}
+    }
+    let kind = Kind::Group(GroupId::OFFICIAL);
+    put(tx, ChannelId::OFFICIAL, &Row { kind, settings, settings_at: Position(0), overrides: Vec::new() })
 }
 
 pub(super) fn open_direct(
@@ -33,8 +45,7 @@ pub(super) fn open_direct(
     let pair = (users[0].as_str(), users[1].as_str());
     let known = pairs.get(pair)?.map(|id| ChannelId(id.value()));
     if let Some(known) = known {
-        let head = tx.open_table(HEADS)?.get(known.0)?.map_or(0, |head| head.value().0);
-        return Ok(direct(known, users.clone(), Position(head)));
+        return get_written(tx, known)?.ok_or_else(|| missing("two users' channel"));
     }
     if tx.open_table(CHANNELS)?.get(id.0)?.is_some() {
         return Err(StoreError::Refused(format!("channel id {id} is taken")));
@@ -44,34 +55,62 @@ pub(super) fn open_direct(
     for user in users {
         memberships.insert((user.as_str(), id.0), ())?;
     }
-    put(tx, id, &Row { kind: Kind::Direct(users.clone()), name: String::new() })?;
-    Ok(direct(id, users.clone(), Position(0)))
+    let (kind, settings) = (Kind::Direct(users.clone()), ChannelSettings::default());
+    put(tx, id, &Row { kind, settings, settings_at: Position(0), overrides: Vec::new() })?;
+    get_written(tx, id)?.ok_or_else(|| missing("two users' channel"))
 }
 
 pub(super) fn reserve(
     tx: &WriteTransaction,
     channel: ChannelId,
-    count: u16,
+    wanted: Reserve,
     now_ms: u64,
 ) -> Result<Reservation, StoreError> {
     let mut heads = tx.open_table(HEADS)?;
-    let Some((head, time_ms)) = heads.get(channel.0)?.map(|row| row.value()) else {
+    let Some((head, time_ms, last_message, access)) = heads.get(channel.0)?.map(|row| row.value()) else {
         return Err(StoreError::no_channel(channel));
     };
-    let (first, first_ms, count) = (head + 1, now_ms.max(time_ms + 1), u64::from(count));
-    heads.insert(channel.0, (head + count, first_ms + count - 1))?;
-    Ok(Reservation { first: Position(first), first_ms })
+    let (first, first_ms, count) = (head + 1, now_ms.max(time_ms + 1), u64::from(wanted.count));
+    let last_message =
+        if wanted.last_message == 0 { last_message } else { head + u64::from(wanted.last_message) };
+    heads.insert(channel.0, (head + count, first_ms + count - 1, last_message, access))?;
+    Ok(Reservation { first: Position(first), first_ms, access: AccessVersion(access) })
 }
 
 pub(super) fn get(tx: &ReadTransaction, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-    let Some(row) = tx.open_table(CHANNELS)?.get(id.0)? else { return Ok(None) };
-    let row: Row = serde_json::from_slice(row.value()).map_err(|error| unreadable("a channel", &error))?;
-    let head = tx.open_table(HEADS)?.get(id.0)?.ok_or_else(|| missing("a channel's head"))?.value().0;
+    let Some(row) = row(&tx.open_table(CHANNELS)?, id)? else { return Ok(None) };
+    channel(id, row, &tx.open_table(HEADS)?, &tx.open_table(MARKS)?).map(Some)
+}
+
+fn get_written(tx: &WriteTransaction, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+    let Some(row) = row(&tx.open_table(CHANNELS)?, id)? else { return Ok(None) };
+    channel(id, row, &tx.open_table(HEADS)?, &tx.open_table(MARKS)?).map(Some)
+}
+
+fn channel(
+    id: ChannelId,
+    row: Row,
+    heads: &impl ReadableTable<u64, (u64, u64, u64, u64)>,
+    marks: &impl ReadableTable<u64, (u64, u64)>,
+) -> Result<Channel, StoreError> {
+    let (head, _, last_message, access) =
+        heads.get(id.0)?.ok_or_else(|| missing("a channel's head"))?.value();
+    let (folded, floor) = marks.get(id.0)?.map_or((0, 0), |marks| marks.value());
     let kind = match row.kind {
-        Kind::Official => ChannelKind::Official,
+        Kind::Group(group) => ChannelKind::Group(group),
         Kind::Direct(users) => ChannelKind::Direct(users),
     };
-    Ok(Some(Channel { id, kind, name: row.name, head: Position(head) }))
+    Ok(Channel {
+        id,
+        kind,
+        settings: row.settings,
+        overrides: row.overrides,
+        access: AccessVersion(access),
+        head: Position(head),
+        last_message: Position(last_message),
+        folded: Position(folded),
+        floor: Position(floor),
+    })
 }
 
 pub(super) fn heads(
@@ -94,17 +133,21 @@ pub(super) fn of_user(tx: &ReadTransaction, user: &UserId) -> Result<Vec<Channel
     newest.map(|row| channel(row?.0.value().1)).collect()
 }
 
+pub(super) fn row(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    id: ChannelId,
+) -> Result<Option<Row>, StoreError> {
+    let Some(row) = table.get(id.0)? else { return Ok(None) };
+    serde_json::from_slice(row.value()).map_err(|error| unreadable("a channel", &error))
+}
+
 /// Writes a channel's row; its head stays if it has one.
-fn put(tx: &WriteTransaction, id: ChannelId, row: &Row) -> Result<(), StoreError> {
+pub(super) fn put(tx: &WriteTransaction, id: ChannelId, row: &Row) -> Result<(), StoreError> {
     let row = serde_json::to_vec(row).map_err(|error| unreadable("a channel", &error))?;
     tx.open_table(CHANNELS)?.insert(id.0, row.as_slice())?;
     let mut heads = tx.open_table(HEADS)?;
     if heads.get(id.0)?.is_none() {
-        heads.insert(id.0, (0, 0))?;
+        heads.insert(id.0, (0, 0, 0, 0))?;
     }
     Ok(())
-}
-
-fn direct(id: ChannelId, users: [UserId; 2], head: Position) -> Channel {
-    Channel { id, kind: ChannelKind::Direct(users), name: String::new(), head }
 }

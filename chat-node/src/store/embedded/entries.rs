@@ -2,21 +2,27 @@
 
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
-use super::fault::{missing, unreadable};
-use super::tables::{ENTRIES, MESSAGES, NONCES, TIMELINE};
+use super::fault::missing;
+use super::rows::EntryRow;
+use super::tables::{BUCKETS, CHANGES, ENTRIES, IDS, NONCES, TIMELINE};
 use crate::ids::{ChannelId, MessageId, Position, UserId};
-use crate::protocol::message::{Entry, Message};
+use crate::protocol::message::{ChangeEntry, Entry, Message};
 use crate::store::bucket::{Bucket, BucketLength};
 use crate::store::{Inserted, StoreError};
 
 /// The tables that an insert touches.
 struct Log<'tx> {
     entries: Table<'tx, (u64, u64), &'static [u8]>,
-    messages: Table<'tx, u64, (u64, u64)>,
+    ids: Table<'tx, u64, (u64, u64)>,
+    changes: Table<'tx, (u64, u64), ()>,
+    buckets: Table<'tx, (u64, u64), u64>,
     timeline: Table<'tx, (u64, u64, u64), u64>,
     nonces: Table<'tx, (u64, &'static str, &'static str), u64>,
     bucket: BucketLength,
 }
+
+/// An entry's keys: channel, position, id.
+type Keys = (u64, u64, MessageId);
 
 pub(super) fn insert(
     tx: &WriteTransaction,
@@ -25,13 +31,16 @@ pub(super) fn insert(
 ) -> Result<Vec<Inserted>, StoreError> {
     let mut log = Log {
         entries: tx.open_table(ENTRIES)?,
-        messages: tx.open_table(MESSAGES)?,
+        ids: tx.open_table(IDS)?,
+        changes: tx.open_table(CHANGES)?,
+        buckets: tx.open_table(BUCKETS)?,
         timeline: tx.open_table(TIMELINE)?,
         nonces: tx.open_table(NONCES)?,
         bucket,
     };
     let one = |entry: &Entry| match entry {
         Entry::Message(message) => log.insert_message(message),
+        Entry::Change(change) => log.insert_change(change),
         Entry::Void { channel_id, position } => log.insert_void(*channel_id, *position),
     };
     entries.iter().map(one).collect()
@@ -39,24 +48,34 @@ pub(super) fn insert(
 
 impl Log<'_> {
     fn insert_message(&mut self, message: &Message) -> Result<Inserted, StoreError> {
-        let (channel, position, id) = (message.channel_id.0, message.position.0, message.id.0);
+        let (channel, position, id) = (message.channel_id.0, message.position.0, message.id);
         let nonce = (channel, message.author.id.as_str(), message.nonce.as_str());
         let known = self.nonces.get(nonce)?.map(|row| row.value());
         if let Some(known) = known {
-            let first = self.message_at(channel, known)?;
-            return Ok(if first.id == message.id { Inserted::New } else { Inserted::Known(first) });
+            let row = self.entries.get((channel, known))?.ok_or_else(|| missing("a nonce's message"))?;
+            let first = EntryRow::parse(row.value())?.message()?.message;
+            return Ok(if first.id == id { Inserted::New } else { Inserted::Known(first) });
         }
-        if self.entries.get((channel, position))?.is_some() {
-            return Ok(Inserted::PositionTaken);
+        if let Some(taken) = self.taken((channel, position, id))? {
+            return Ok(taken);
         }
-        if self.messages.get(id)?.is_some() {
-            return Ok(Inserted::IdTaken);
-        }
-        let row = serde_json::to_vec(message).map_err(|error| unreadable("a message", &error))?;
-        self.entries.insert((channel, position), row.as_slice())?;
-        self.messages.insert(id, (channel, position))?;
-        self.timeline.insert((channel, Bucket::of(message.id, self.bucket).0, id), position)?;
+        self.put((channel, position, id), &EntryRow::new_message(message))?;
+        self.timeline.insert((channel, Bucket::of(id, self.bucket).0, id.0), position)?;
         self.nonces.insert(nonce, position)?;
+        Ok(Inserted::New)
+    }
+
+    fn insert_change(&mut self, change: &ChangeEntry) -> Result<Inserted, StoreError> {
+        let keys = (change.channel_id.0, change.position.0, change.id);
+        let same = self.ids.get(change.id.0)?.is_some_and(|place| place.value() == (keys.0, keys.1));
+        if same {
+            return Ok(Inserted::New);
+        }
+        if let Some(taken) = self.taken(keys)? {
+            return Ok(taken);
+        }
+        self.put(keys, &EntryRow::new_change(change))?;
+        self.changes.insert((keys.0, keys.1), ())?;
         Ok(Inserted::New)
     }
 
@@ -69,9 +88,21 @@ impl Log<'_> {
         Ok(Inserted::New)
     }
 
-    fn message_at(&self, channel: u64, position: u64) -> Result<Message, StoreError> {
-        let row = self.entries.get((channel, position))?.ok_or_else(|| missing("a nonce's message"))?;
-        parse_message(row.value())
+    /// Which of its keys another entry has.
+    fn taken(&self, (channel, position, id): Keys) -> Result<Option<Inserted>, StoreError> {
+        if self.entries.get((channel, position))?.is_some() {
+            return Ok(Some(Inserted::PositionTaken));
+        }
+        Ok(self.ids.get(id.0)?.map(|_| Inserted::IdTaken))
+    }
+
+    fn put(&mut self, (channel, position, id): Keys, row: &EntryRow) -> Result<(), StoreError> {
+        self.entries.insert((channel, position), row.to_bytes()?.as_slice())?;
+        self.ids.insert(id.0, (channel, position))?;
+        let bucket = (channel, Bucket::of(id, self.bucket).0);
+        let last = self.buckets.get(bucket)?.map_or(0, |last| last.value());
+        self.buckets.insert(bucket, last.max(position))?;
+        Ok(())
     }
 }
 
@@ -85,7 +116,8 @@ pub(super) fn find_nonce(
         return Ok(None);
     };
     let row = tx.open_table(ENTRIES)?.get((channel.0, position.value()))?;
-    parse_message(row.ok_or_else(|| missing("a nonce's message"))?.value()).map(Some)
+    let row = EntryRow::parse(row.ok_or_else(|| missing("a nonce's message"))?.value())?;
+    Ok(Some(row.message()?.message))
 }
 
 pub(super) fn after(
@@ -95,46 +127,13 @@ pub(super) fn after(
     limit: u16,
 ) -> Result<Vec<Entry>, StoreError> {
     let entries = tx.open_table(ENTRIES)?;
-    let mut found = Vec::new();
-    for row in
-        entries.range((channel.0, after.0.saturating_add(1))..=(channel.0, u64::MAX))?.take(limit.into())
-    {
-        let (key, row) = row?;
-        found.push(match row.value() {
+    let later = (channel.0, after.0.saturating_add(1))..=(channel.0, u64::MAX);
+    let entry = |row| {
+        let (key, row): (redb::AccessGuard<'_, (u64, u64)>, redb::AccessGuard<'_, &[u8]>) = row?;
+        Ok(match row.value() {
             [] => Entry::Void { channel_id: channel, position: Position(key.value().1) },
-            row => Entry::Message(parse_message(row)?),
-        });
-    }
-    Ok(found)
-}
-
-/// Where a page of history ends, and how long it is.
-pub(super) struct Page {
-    pub before: Option<MessageId>,
-    pub limit: u16,
-    pub bucket: BucketLength,
-}
-
-/// One B-tree holds the buckets one after the other, so that empty ones cost nothing.
-pub(super) fn history(
-    tx: &ReadTransaction,
-    channel: ChannelId,
-    page: &Page,
-) -> Result<Vec<Message>, StoreError> {
-    let (entries, timeline) = (tx.open_table(ENTRIES)?, tx.open_table(TIMELINE)?);
-    let end = match page.before {
-        Some(id) => (channel.0, Bucket::of(id, page.bucket).0, id.0),
-        None => (channel.0, u64::MAX, 0),
+            row => EntryRow::parse(row)?.entry(),
+        })
     };
-    let mut found = Vec::new();
-    for row in timeline.range((channel.0, 0, 0)..end)?.rev().take(page.limit.into()) {
-        let (_, position) = row?;
-        let row = entries.get((channel.0, position.value()))?.ok_or_else(|| missing("a message"))?;
-        found.push(parse_message(row.value())?);
-    }
-    Ok(found)
-}
-
-fn parse_message(row: &[u8]) -> Result<Message, StoreError> {
-    serde_json::from_slice(row).map_err(|error| unreadable("a message", &error))
+    entries.range(later)?.take(limit.into()).map(entry).collect()
 }

@@ -4,7 +4,8 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::channels;
 use super::tables::{
-    CHANNELS, ENTRIES, HEADS, LAYOUT, LEASES, MEMBERSHIPS, MESSAGES, NONCES, PAIRS, TIMELINE, USERS,
+    BUCKETS, CHANGES, CHANNELS, ENTRIES, HEADS, IDS, LAYOUT, LEASES, MARKS, MEMBERSHIPS, NONCES, PAIRS,
+    TIMELINE, USERS,
 };
 use crate::store::StoreError;
 use crate::store::bucket::BucketLength;
@@ -17,10 +18,13 @@ pub(super) fn prepare(tx: &WriteTransaction, bucket: BucketLength, official: &st
     tx.open_table(LEASES)?;
     tx.open_table(CHANNELS)?;
     tx.open_table(HEADS)?;
+    tx.open_table(MARKS)?;
     tx.open_table(PAIRS)?;
     tx.open_table(MEMBERSHIPS)?;
     tx.open_table(ENTRIES)?;
-    tx.open_table(MESSAGES)?;
+    tx.open_table(IDS)?;
+    tx.open_table(CHANGES)?;
+    tx.open_table(BUCKETS)?;
     tx.open_table(TIMELINE)?;
     tx.open_table(NONCES)?;
     channels::put_official(tx, official)

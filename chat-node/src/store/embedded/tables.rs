@@ -8,19 +8,25 @@ pub(super) const LAYOUT: TableDefinition<&str, u64> = TableDefinition::new("layo
 pub(super) const USERS: TableDefinition<&str, &str> = TableDefinition::new("users");
 /// Server id → lease as JSON.
 pub(super) const LEASES: TableDefinition<u16, &[u8]> = TableDefinition::new("leases");
-/// Channel → kind and name as JSON.
+/// Channel → whose it is and what it shows, as JSON.
 pub(super) const CHANNELS: TableDefinition<u64, &[u8]> = TableDefinition::new("channels");
-/// Channel → last position and its time in ms.
-pub(super) const HEADS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("heads");
+/// Channel → last position, its time in ms, position of the last message, access version.
+pub(super) const HEADS: TableDefinition<u64, (u64, u64, u64, u64)> = TableDefinition::new("heads");
+/// Channel → position up to which changes are folded, floor.
+pub(super) const MARKS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("marks");
 /// Two users, in order → their channel.
 pub(super) const PAIRS: TableDefinition<(&str, &str), u64> = TableDefinition::new("pairs");
 /// User and channel, for the user's channels.
 pub(super) const MEMBERSHIPS: TableDefinition<(&str, u64), ()> = TableDefinition::new("memberships");
-/// Channel and position → message as JSON; empty for a void.
+/// Channel and position → message or change as JSON; empty for a void.
 pub(super) const ENTRIES: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("entries");
-/// Message id → channel and position.
-pub(super) const MESSAGES: TableDefinition<u64, (u64, u64)> = TableDefinition::new("messages");
-/// Channel, bucket and message id → position.
+/// Id of a message or change → channel and position.
+pub(super) const IDS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("ids");
+/// Channel and position of every change.
+pub(super) const CHANGES: TableDefinition<(u64, u64), ()> = TableDefinition::new("changes");
+/// Channel and bucket → position of the last message or change in it.
+pub(super) const BUCKETS: TableDefinition<(u64, u64), u64> = TableDefinition::new("buckets");
+/// Channel, bucket and id of every message that is not deleted → position.
 pub(super) const TIMELINE: TableDefinition<(u64, u64, u64), u64> = TableDefinition::new("timeline");
 /// Channel, author and nonce → position.
 pub(super) const NONCES: TableDefinition<(u64, &str, &str), u64> = TableDefinition::new("nonces");

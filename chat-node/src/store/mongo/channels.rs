@@ -6,9 +6,9 @@ use mongodb::options::ReturnDocument;
 
 use super::Mongo;
 use super::call::call;
-use super::rows::{ChannelRow, HeadRow, pair, signed};
-use crate::ids::{ChannelId, Position, UserId};
-use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, StoreError};
+use super::rows::{ChannelRow, HeadRow, ReservedRow, pair, signed, unsigned};
+use crate::ids::{AccessVersion, ChannelId, Position, UserId};
+use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError};
 
 pub(super) async fn get(mongo: &Mongo, id: ChannelId) -> Result<Option<Channel>, StoreError> {
     find(mongo, doc! { "_id": id }).await
@@ -61,22 +61,31 @@ pub(super) async fn open_direct(
 pub(super) async fn reserve(
     mongo: &Mongo,
     channel: ChannelId,
-    count: u16,
+    wanted: Reserve,
     now_ms: u64,
 ) -> Result<Reservation, StoreError> {
-    let count = i64::from(count);
-    let step = [doc! { "$set": {
+    let count = i64::from(wanted.count);
+    let mut fields = doc! {
         "head": { "$add": ["$head", count] },
         "time": { "$add": [{ "$max": [signed(now_ms), { "$add": ["$time", 1_i64] }] }, count - 1] },
-    } }];
-    let channels = mongo.channels();
+    };
+    if wanted.last_message > 0 {
+        fields.insert("last_message", doc! { "$add": ["$head", i64::from(wanted.last_message)] });
+    }
+    let step = [doc! { "$set": fields }];
+    let channels = mongo.channels().clone_with_type::<ReservedRow>();
     let reserve = || async {
         let update = channels.find_one_and_update(doc! { "_id": channel }, step.to_vec());
-        update.return_document(ReturnDocument::After).await
+        let shown = doc! { "head": 1, "time": 1, "access": 1 };
+        update.projection(shown).return_document(ReturnDocument::After).await
     };
     let row = call(reserve).await?.ok_or_else(|| StoreError::no_channel(channel))?;
-    let ((head, time_ms), count) = (row.head()?, count.unsigned_abs());
-    Ok(Reservation { first: Position(head + 1 - count), first_ms: time_ms + 1 - count })
+    let (head, time_ms, count) = (unsigned(row.head)?, unsigned(row.time)?, count.unsigned_abs());
+    Ok(Reservation {
+        first: Position(head + 1 - count),
+        first_ms: time_ms + 1 - count,
+        access: AccessVersion(unsigned(row.access)?),
+    })
 }
 
 async fn find(mongo: &Mongo, filter: Document) -> Result<Option<Channel>, StoreError> {

@@ -5,7 +5,7 @@ use mongodb::bson::doc;
 
 use super::Mongo;
 use super::call::call;
-use super::rows::EntryRow;
+use super::entry_rows::EntryRow;
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message};
 use crate::store::StoreError;
@@ -17,8 +17,8 @@ pub(super) async fn find_nonce(
     nonce: &str,
 ) -> Result<Option<Message>, StoreError> {
     let key = doc! { "channel": channel, "author": author.as_str(), "nonce": nonce };
-    let messages = mongo.messages();
-    let row = call(|| async { messages.find_one(key.clone()).await }).await?;
+    let entries = mongo.entries();
+    let row = call(|| async { entries.find_one(key.clone()).await }).await?;
     row.map(EntryRow::message).transpose()
 }
 
@@ -29,9 +29,9 @@ pub(super) async fn after(
     limit: u16,
 ) -> Result<Vec<Entry>, StoreError> {
     let later = doc! { "channel": channel, "position": { "$gt": after } };
-    let messages = mongo.messages();
+    let entries = mongo.entries();
     let read = || async {
-        let found = messages.find(later.clone()).sort(doc! { "position": 1 }).limit(limit.into());
+        let found = entries.find(later.clone()).sort(doc! { "position": 1 }).limit(limit.into());
         found.await?.try_collect::<Vec<_>>().await
     };
     call(read).await?.into_iter().map(EntryRow::entry).collect()

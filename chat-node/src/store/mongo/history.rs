@@ -1,61 +1,134 @@
-//! Pages of messages, bucket by bucket from the newest.
+//! Pages of messages, bucket by bucket.
 
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::Mongo;
 use super::call::call;
-use super::rows::EntryRow;
-use super::summary::{READ_AT_ONCE, up_to};
+use super::entry_rows::EntryRow;
+use super::summary::{READ_AT_ONCE, from};
 use crate::ids::{ChannelId, MessageId};
 use crate::protocol::message::Message;
-use crate::store::StoreError;
 use crate::store::bucket::{Bucket, groups};
+use crate::store::{Around, StoreError};
 
 /// Every message of a page may stand alone in its bucket, and a few buckets may be empty.
 const ROUNDS: usize = 8;
 
+/// Which way messages are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Older,
+    Newer,
+}
+
+/// Messages beyond one, in one direction.
+#[derive(Clone, Copy)]
+struct Walk {
+    channel: ChannelId,
+    beyond: MessageId,
+    direction: Direction,
+}
+
 pub(super) async fn page(
     mongo: &Mongo,
     channel: ChannelId,
-    before: Option<MessageId>,
+    around: Around,
     limit: u16,
 ) -> Result<Vec<Message>, StoreError> {
-    let (mut page, limit) = (Vec::new(), usize::from(limit));
-    let mut newest = before.map_or(Bucket(u64::MAX), |id| Bucket::of(id, mongo.bucket));
-    for _ in 0..ROUNDS {
-        let buckets = up_to(mongo, channel, newest).await?;
-        for group in groups(&buckets) {
-            page.extend(read(mongo, filter(channel, group, before), limit - page.len()).await?);
-            if page.len() == limit {
-                return Ok(page);
-            }
-        }
-        match buckets.last() {
-            Some(Bucket(oldest @ 1..)) if buckets.len() == READ_AT_ONCE => newest = Bucket(oldest - 1),
-            _ => return Ok(page),
+    let older = |beyond| Walk { channel, beyond, direction: Direction::Older };
+    let newer = |beyond| Walk { channel, beyond, direction: Direction::Newer };
+    let limit = usize::from(limit);
+    match around {
+        Around::End => walk(mongo, older(MessageId(u64::MAX)), limit).await,
+        Around::Before(id) => walk(mongo, older(id), limit).await,
+        Around::After(id) => newest_first(walk(mongo, newer(id), limit).await),
+        Around::Middle(id) => {
+            let mut page = newest_first(walk(mongo, newer(id), limit / 2).await)?;
+            let rest = limit - page.len();
+            page.extend(walk(mongo, older(MessageId(id.0.saturating_add(1))), rest).await?);
+            Ok(page)
         }
     }
-    Ok(page)
 }
 
-fn filter(channel: ChannelId, buckets: &[Bucket], before: Option<MessageId>) -> Document {
+fn newest_first(found: Result<Vec<Message>, StoreError>) -> Result<Vec<Message>, StoreError> {
+    found.map(|found| found.into_iter().rev().collect())
+}
+
+/// The next messages, nearest first.
+async fn walk(mongo: &Mongo, walk: Walk, limit: usize) -> Result<Vec<Message>, StoreError> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    let mut first = Bucket::of(walk.beyond, mongo.bucket);
+    for _ in 0..ROUNDS {
+        let buckets = from(mongo, walk.channel, (first, walk.direction)).await?;
+        for group in groups(&buckets) {
+            found.extend(read(mongo, walk, group, limit - found.len()).await?);
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        let next = buckets.last().and_then(|last| walk.direction.next(*last));
+        match next {
+            Some(next) if buckets.len() == READ_AT_ONCE => first = next,
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+async fn read(
+    mongo: &Mongo,
+    walk: Walk,
+    buckets: &[Bucket],
+    limit: usize,
+) -> Result<Vec<Message>, StoreError> {
+    let (entries, filter) = (mongo.entries(), filter(walk, buckets));
+    let read = || async {
+        let found = entries.find(filter.clone()).sort(doc! { "_id": walk.direction.order() });
+        found.limit(limit as i64).await?.try_collect::<Vec<_>>().await
+    };
+    call(read).await?.into_iter().map(EntryRow::message).collect()
+}
+
+fn filter(walk: Walk, buckets: &[Bucket]) -> Document {
     let buckets = match buckets {
         [bucket] => Bson::from(*bucket),
         several => doc! { "$in": several.to_vec() }.into(),
     };
-    let mut filter = doc! { "channel": channel, "bucket": buckets };
-    if let Some(before) = before {
-        filter.insert("_id", doc! { "$lt": before });
-    }
-    filter
+    let beyond = doc! { walk.direction.beyond(): walk.beyond };
+    doc! { "channel": walk.channel, "kind": "message", "bucket": buckets, "_id": beyond }
 }
 
-async fn read(mongo: &Mongo, filter: Document, limit: usize) -> Result<Vec<Message>, StoreError> {
-    let messages = mongo.messages();
-    let read = || async {
-        let found = messages.find(filter.clone()).sort(doc! { "_id": -1 }).limit(limit as i64);
-        found.await?.try_collect::<Vec<_>>().await
-    };
-    call(read).await?.into_iter().map(EntryRow::message).collect()
+impl Direction {
+    pub fn order(self) -> i32 {
+        match self {
+            Self::Older => -1,
+            Self::Newer => 1,
+        }
+    }
+
+    pub fn or_equal(self) -> &'static str {
+        match self {
+            Self::Older => "$lte",
+            Self::Newer => "$gte",
+        }
+    }
+
+    fn beyond(self) -> &'static str {
+        match self {
+            Self::Older => "$lt",
+            Self::Newer => "$gt",
+        }
+    }
+
+    fn next(self, bucket: Bucket) -> Option<Bucket> {
+        match self {
+            Self::Older => bucket.0.checked_sub(1).map(Bucket),
+            Self::Newer => bucket.0.checked_add(1).map(Bucket),
+        }
+    }
 }

@@ -9,8 +9,9 @@ use tokio::time::sleep;
 
 use super::Mongo;
 use super::call::{DUPLICATE_KEY, Failure, call};
-use super::rows::{EntryRow, rivals};
+use super::entry_rows::{EntryRow, Rival, rivals};
 use super::summary;
+use crate::ids::MessageId;
 use crate::protocol::message::{Entry, Message};
 use crate::store::{Inserted, StoreError};
 
@@ -48,8 +49,8 @@ struct Clash {
 }
 
 async fn insert_rows(mongo: &Mongo, rows: &[EntryRow]) -> Result<Vec<Clash>, StoreError> {
-    let messages = mongo.messages();
-    let failure = match call(|| async { messages.insert_many(rows).ordered(false).await }).await {
+    let entries = mongo.entries();
+    let failure = match call(|| async { entries.insert_many(rows).ordered(false).await }).await {
         Ok(_) => return Ok(Vec::new()),
         Err(failure) => failure,
     };
@@ -70,33 +71,34 @@ fn clashes(failure: &Failure) -> Option<Vec<Clash>> {
 
 /// What stands in the way of an entry; `None` if nothing can be seen.
 async fn understand(mongo: &Mongo, entry: &Entry) -> Result<Option<Inserted>, StoreError> {
-    let message = match entry {
+    let id = match entry {
         // Only its position is unique.
         Entry::Void { .. } => return Ok(Some(Inserted::PositionTaken)),
-        Entry::Message(message) => message,
+        Entry::Message(message) => message.id,
+        Entry::Change(change) => change.id,
     };
-    let (messages, filter) = (mongo.messages(), rivals(message));
-    let read = || async { messages.find(filter.clone()).await?.try_collect::<Vec<_>>().await };
-    let rivals: Result<Vec<_>, _> = call(read).await?.into_iter().map(EntryRow::entry).collect();
-    Ok(outcome(message, rivals?))
+    let (entries, filter) = (mongo.entries(), rivals(entry));
+    let read = || async { entries.find(filter.clone()).await?.try_collect::<Vec<_>>().await };
+    let rivals: Result<Vec<_>, _> = call(read).await?.into_iter().map(EntryRow::rival).collect();
+    Ok(outcome(entry, id, rivals?))
 }
 
-fn outcome(message: &Message, rivals: Vec<Entry>) -> Option<Inserted> {
-    let same_nonce = |rival: &Message| {
-        (rival.channel_id, &rival.author.id, &rival.nonce)
-            == (message.channel_id, &message.author.id, &message.nonce)
-    };
+fn outcome(entry: &Entry, id: MessageId, rivals: Vec<Rival>) -> Option<Inserted> {
     let (mut position_taken, mut id_taken) = (false, false);
     for rival in rivals {
-        position_taken |= rival.channel() == message.channel_id && rival.position() == message.position;
-        if let Entry::Message(rival) = rival {
-            id_taken |= rival.id == message.id;
-            if same_nonce(&rival) {
-                return Some(if rival.id == message.id { Inserted::New } else { Inserted::Known(rival) });
+        let same_position = rival.channel == entry.channel() && rival.position == entry.position();
+        let same_id = rival.id == Some(id);
+        position_taken |= same_position;
+        id_taken |= same_id;
+        match (entry, rival.message) {
+            (Entry::Message(own), Some(first)) if same_nonce(own, &first) => {
+                return Some(if same_id { Inserted::New } else { Inserted::Known(first) });
             }
+            (Entry::Change(_), None) if same_id && same_position => return Some(Inserted::New),
+            _ => {}
         }
     }
-    // A sealed position is the usual case, and with another position the message gets another id.
+    // A sealed position is the usual case, and with another position the entry gets another id.
     match (position_taken, id_taken) {
         (true, _) => Some(Inserted::PositionTaken),
         (false, true) => Some(Inserted::IdTaken),
@@ -104,43 +106,57 @@ fn outcome(message: &Message, rivals: Vec<Entry>) -> Option<Inserted> {
     }
 }
 
+fn same_nonce(one: &Message, other: &Message) -> bool {
+    let key = |message: &Message| (message.channel_id, message.author.id.clone(), message.nonce.clone());
+    key(one) == key(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{ChannelId, MessageId, Position};
-    use crate::protocol::message::User;
+    use crate::ids::{AccessVersion, ChannelId, Position};
+    use crate::protocol::message::{Composed, Place, User};
 
     const CHANNEL: ChannelId = ChannelId(1);
 
     fn message(id: u64, position: u64, nonce: &str) -> Message {
         let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
-        let (id, position, content) = (MessageId(id), Position(position), "hi".to_owned());
-        let (nonce, timestamp_ms) = (nonce.to_owned(), id.timestamp_ms());
-        Message { id, channel_id: CHANNEL, position, author, content, nonce, timestamp_ms }
+        let (id, position, access) = (MessageId(id), Position(position), AccessVersion(0));
+        let place = Place { id, channel_id: CHANNEL, position, access };
+        Message::new(place, author, nonce.to_owned(), Composed::default())
+    }
+
+    fn rival(message: &Message) -> Rival {
+        let (id, message) = (Some(message.id), message.clone());
+        Rival { channel: CHANNEL, position: message.position, id, message: Some(message) }
+    }
+
+    fn outcome_of(own: &Message, rivals: Vec<Rival>) -> Option<Inserted> {
+        outcome(&Entry::Message(own.clone()), own.id, rivals)
     }
 
     #[test]
     fn a_message_that_met_itself_is_new() {
         let own = message(7, 1, "a");
-        assert_eq!(outcome(&own, vec![Entry::Message(own.clone())]), Some(Inserted::New));
+        assert_eq!(outcome_of(&own, vec![rival(&own)]), Some(Inserted::New));
     }
 
     #[test]
     fn a_known_nonce_counts_more_than_a_taken_position() {
         let (own, first) = (message(7, 2, "a"), message(6, 1, "a"));
-        let void = Entry::Void { channel_id: CHANNEL, position: Position(2) };
-        assert_eq!(outcome(&own, vec![void, Entry::Message(first.clone())]), Some(Inserted::Known(first)));
+        let void = Rival { channel: CHANNEL, position: Position(2), id: None, message: None };
+        assert_eq!(outcome_of(&own, vec![void, rival(&first)]), Some(Inserted::Known(first)));
     }
 
     #[test]
     fn a_taken_id_is_told_from_a_taken_position() {
         let own = message(7, 2, "a");
-        assert_eq!(outcome(&own, vec![Entry::Message(message(7, 1, "b"))]), Some(Inserted::IdTaken));
-        assert_eq!(outcome(&own, vec![Entry::Message(message(6, 2, "b"))]), Some(Inserted::PositionTaken));
+        assert_eq!(outcome_of(&own, vec![rival(&message(7, 1, "b"))]), Some(Inserted::IdTaken));
+        assert_eq!(outcome_of(&own, vec![rival(&message(6, 2, "b"))]), Some(Inserted::PositionTaken));
     }
 
     #[test]
     fn a_rival_that_does_not_show_yet_is_not_guessed() {
-        assert_eq!(outcome(&message(7, 2, "a"), vec![]), None);
+        assert_eq!(outcome_of(&message(7, 2, "a"), vec![]), None);
     }
 }

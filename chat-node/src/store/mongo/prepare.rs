@@ -11,8 +11,9 @@ use tracing::{debug, info};
 
 use super::Mongo;
 use super::call::{DUPLICATE_KEY, Failure, call};
-use super::rows::{signed, unsigned};
-use crate::ids::{ChannelId, ServerId};
+use super::rows::{ChannelRow, signed, unsigned};
+use crate::ids::{ChannelId, GroupId, ServerId};
+use crate::protocol::message::ChannelSettings;
 use crate::store::StoreError;
 use crate::store::layout::{Layout, VERSION};
 
@@ -54,9 +55,10 @@ fn indexes() -> Vec<(&'static str, IndexModel)> {
     };
     let index = |keys, options| IndexModel::builder().keys(keys).options(options).build();
     vec![
-        ("messages", index(doc! { "channel": 1, "position": 1 }, unique("position"))),
-        ("messages", index(doc! { "channel": 1, "author": 1, "nonce": 1 }, where_exists("nonce", "nonce"))),
-        ("messages", index(doc! { "channel": 1, "bucket": 1, "_id": -1 }, plain("history"))),
+        ("entries", index(doc! { "channel": 1, "position": 1 }, unique("position"))),
+        ("entries", index(doc! { "channel": 1, "author": 1, "nonce": 1 }, where_exists("nonce", "nonce"))),
+        ("entries", index(doc! { "channel": 1, "kind": 1, "bucket": 1, "_id": -1 }, plain("history"))),
+        ("entries", index(doc! { "channel": 1, "kind": 1, "position": 1 }, plain("kind"))),
         ("buckets", index(doc! { "channel": 1, "bucket": -1 }, plain("newest"))),
         ("channels", index(doc! { "pair": 1 }, where_exists("pair", "pair"))),
         ("channels", index(doc! { "users": 1, "_id": -1 }, plain("user"))),
@@ -120,19 +122,18 @@ fn only_duplicates(failure: &Failure) -> bool {
     error.write_concern_error.is_none() && single.all(|error| error.code == DUPLICATE_KEY)
 }
 
+/// The official group's first channel; its name is the configured one until its settings are changed.
 async fn put_official(mongo: &Mongo, name: &str) -> Result<(), StoreError> {
-    let id = doc! { "_id": ChannelId::OFFICIAL };
-    let change = doc! {
-        "$set": { "name": name },
-        "$setOnInsert": { "kind": "official", "head": 0_i64, "time": 0_i64 },
-    };
+    let settings = ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() };
+    let new = ChannelRow::of_group(ChannelId::OFFICIAL, GroupId::OFFICIAL, settings);
     let channels = mongo.channels();
-    let put = || async { channels.update_one(id.clone(), change.clone()).upsert(true).await };
-    match call(put).await {
-        // Two nodes made it at once: the loser's change is an update now.
-        Err(failure) if failure.is_duplicate() => call(put).await?,
-        done => done?,
-    };
+    match call(|| async { channels.insert_one(&new).await }).await {
+        Err(failure) if failure.is_duplicate() => {}
+        done => return Ok(done.map(drop)?),
+    }
+    let unchanged = doc! { "_id": ChannelId::OFFICIAL, "settings_at": 0_i64 };
+    let change = doc! { "$set": { "settings.name": name } };
+    call(|| async { channels.update_one(unchanged.clone(), change.clone()).await }).await?;
     Ok(())
 }
 

@@ -1,51 +1,44 @@
-//! Documents as stored, and what they mean. Whole numbers are signed there.
+//! Documents of channels and users as stored, and what they mean. Whole numbers are signed there.
 
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::Bson;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChannelId, MessageId, Position, UserId};
-use crate::protocol::message::{Entry, Message, User};
-use crate::store::bucket::{Bucket, BucketLength};
+use crate::groups::Override;
+use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
+use crate::protocol::message::ChannelSettings;
+use crate::store::bucket::Bucket;
 use crate::store::{Channel, ChannelKind, StoreError};
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(super) enum EntryRow {
-    Message(MessageRow),
-    Void(VoidRow),
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct MessageRow {
-    #[serde(rename = "_id")]
-    pub id: i64,
-    channel: i64,
-    position: i64,
-    bucket: i64,
-    author: String,
-    author_name: String,
-    nonce: String,
-    content: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct VoidRow {
-    channel: i64,
-    position: i64,
-    /// Always `true`: tells it from a message that lacks a field.
-    void: bool,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChannelRow {
     #[serde(rename = "_id")]
-    id: i64,
+    pub id: i64,
     #[serde(flatten)]
     kind: KindRow,
-    name: String,
+    settings: ChannelSettings,
+    /// Position of the last change of the settings that is folded in.
+    settings_at: i64,
+    overrides: Vec<Override>,
+    access: i64,
     head: i64,
     /// The last position's time, in ms since the Unix epoch.
     time: i64,
+    last_message: i64,
+    folded: i64,
+    floor: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum KindRow {
+    Group {
+        group: i64,
+    },
+    Direct {
+        users: [UserId; 2],
+        /// Both, with a space between: unique.
+        pair: String,
+    },
 }
 
 /// Of a channel, only how far it is.
@@ -56,21 +49,18 @@ pub(super) struct HeadRow {
     head: i64,
 }
 
+/// Of a channel, what its last reservation made of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ReservedRow {
+    pub head: i64,
+    pub time: i64,
+    pub access: i64,
+}
+
 impl HeadRow {
     pub fn head(self) -> Result<(ChannelId, Position), StoreError> {
         Ok((ChannelId(unsigned(self.id)?), Position(unsigned(self.head)?)))
     }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum KindRow {
-    Official,
-    Direct {
-        users: [UserId; 2],
-        /// Both, with a space between: unique.
-        pair: String,
-    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,109 +85,60 @@ pub(super) fn pair(users: &[UserId; 2]) -> String {
     format!("{} {}", users[0], users[1])
 }
 
-impl EntryRow {
-    pub fn new(entry: &Entry, bucket: BucketLength) -> Self {
-        let (channel, position) = (signed(entry.channel().0), signed(entry.position().0));
-        match entry {
-            Entry::Message(message) => Self::Message(MessageRow {
-                id: signed(message.id.0),
-                channel,
-                position,
-                bucket: signed(Bucket::of(message.id, bucket).0),
-                author: message.author.id.to_string(),
-                author_name: message.author.name.clone(),
-                nonce: message.nonce.clone(),
-                content: message.content.clone(),
-            }),
-            Entry::Void { .. } => Self::Void(VoidRow { channel, position, void: true }),
-        }
-    }
-
-    pub fn entry(self) -> Result<Entry, StoreError> {
-        match self {
-            Self::Message(row) => row.message().map(Entry::Message),
-            Self::Void(VoidRow { channel, position, .. }) => Ok(Entry::Void {
-                channel_id: ChannelId(unsigned(channel)?),
-                position: Position(unsigned(position)?),
-            }),
-        }
-    }
-
-    pub fn message(self) -> Result<Message, StoreError> {
-        match self {
-            Self::Message(row) => row.message(),
-            Self::Void(_) => Err(StoreError::Corrupt("a void where a message must be".to_owned())),
-        }
-    }
-}
-
-impl MessageRow {
-    fn message(self) -> Result<Message, StoreError> {
-        let id = MessageId(unsigned(self.id)?);
-        let author =
-            self.author.parse().map_err(|error| StoreError::Corrupt(format!("a message: {error}")))?;
-        Ok(Message {
-            id,
-            channel_id: ChannelId(unsigned(self.channel)?),
-            position: Position(unsigned(self.position)?),
-            author: User { id: author, name: self.author_name },
-            content: self.content,
-            nonce: self.nonce,
-            timestamp_ms: id.timestamp_ms(),
-        })
-    }
-}
-
 impl ChannelRow {
+    pub fn of_group(id: ChannelId, group: GroupId, settings: ChannelSettings) -> Self {
+        Self::new(id, KindRow::Group { group: signed(group.0) }, settings)
+    }
+
     pub fn direct(id: ChannelId, users: &[UserId; 2]) -> Self {
         let kind = KindRow::Direct { users: users.clone(), pair: pair(users) };
-        Self { id: signed(id.0), kind, name: String::new(), head: 0, time: 0 }
+        Self::new(id, kind, ChannelSettings::default())
+    }
+
+    fn new(id: ChannelId, kind: KindRow, settings: ChannelSettings) -> Self {
+        Self {
+            id: signed(id.0),
+            kind,
+            settings,
+            settings_at: 0,
+            overrides: Vec::new(),
+            access: 0,
+            head: 0,
+            time: 0,
+            last_message: 0,
+            folded: 0,
+            floor: 0,
+        }
     }
 
     pub fn channel(self) -> Result<Channel, StoreError> {
         let kind = match self.kind {
-            KindRow::Official => ChannelKind::Official,
+            KindRow::Group { group } => ChannelKind::Group(GroupId(unsigned(group)?)),
             KindRow::Direct { users, .. } => ChannelKind::Direct(users),
         };
-        let (id, head) = (ChannelId(unsigned(self.id)?), Position(unsigned(self.head)?));
-        Ok(Channel { id, kind, name: self.name, head })
-    }
-
-    pub fn head(&self) -> Result<(u64, u64), StoreError> {
-        Ok((unsigned(self.head)?, unsigned(self.time)?))
-    }
-}
-
-impl From<ChannelId> for Bson {
-    fn from(id: ChannelId) -> Self {
-        Self::Int64(signed(id.0))
-    }
-}
-
-impl From<MessageId> for Bson {
-    fn from(id: MessageId) -> Self {
-        Self::Int64(signed(id.0))
+        let position = |number| unsigned(number).map(Position);
+        Ok(Channel {
+            id: ChannelId(unsigned(self.id)?),
+            kind,
+            settings: self.settings,
+            overrides: self.overrides,
+            access: AccessVersion(unsigned(self.access)?),
+            head: position(self.head)?,
+            last_message: position(self.last_message)?,
+            folded: position(self.folded)?,
+            floor: position(self.floor)?,
+        })
     }
 }
 
-impl From<Position> for Bson {
-    fn from(position: Position) -> Self {
-        Self::Int64(signed(position.0))
-    }
+macro_rules! as_signed {
+    ($($name:ty),*) => {$(
+        impl From<$name> for Bson {
+            fn from(number: $name) -> Self {
+                Self::Int64(signed(number.0))
+            }
+        }
+    )*};
 }
 
-impl From<Bucket> for Bson {
-    fn from(bucket: Bucket) -> Self {
-        Self::Int64(signed(bucket.0))
-    }
-}
-
-/// All keys under which an entry must be alone, as one filter.
-pub(super) fn rivals(message: &Message) -> mongodb::bson::Document {
-    let channel = message.channel_id;
-    doc! { "$or": [
-        { "channel": channel, "author": message.author.id.as_str(), "nonce": &message.nonce },
-        { "_id": message.id },
-        { "channel": channel, "position": message.position },
-    ] }
-}
+as_signed!(ChannelId, GroupId, MessageId, Position, AccessVersion, Bucket);

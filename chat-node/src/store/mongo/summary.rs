@@ -1,5 +1,5 @@
-//! Which buckets of a channel hold messages. A bucket is noted before its first message is stored, so none is
-//! ever missing; one without message does no harm.
+//! Which buckets of a channel hold messages or changes. A bucket is noted before its first entry is stored, so none
+//! is ever missing; one without does no harm.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +9,7 @@ use mongodb::bson::doc;
 
 use super::Mongo;
 use super::call::call;
+use super::history::Direction;
 use super::rows::{signed, unsigned};
 use crate::ids::ChannelId;
 use crate::protocol::message::Entry;
@@ -56,17 +57,17 @@ pub(super) async fn note(mongo: &Mongo, entries: &[Entry]) -> Result<(), StoreEr
     Ok(())
 }
 
-/// The noted buckets up to and with `newest`, newest first; at most [`READ_AT_ONCE`].
-pub(super) async fn up_to(
+/// The noted buckets from `first` on, in the order in which they are walked; at most [`READ_AT_ONCE`].
+pub(super) async fn from(
     mongo: &Mongo,
     channel: ChannelId,
-    newest: Bucket,
+    (first, direction): (Bucket, Direction),
 ) -> Result<Vec<Bucket>, StoreError> {
-    let filter = doc! { "channel": channel, "bucket": { "$lte": newest } };
+    let filter = doc! { "channel": channel, "bucket": { direction.or_equal(): first } };
     let buckets = mongo.buckets();
     let read = || async {
-        let found =
-            buckets.find(filter.clone()).sort(doc! { "bucket": -1 }).limit(signed(READ_AT_ONCE as u64));
+        let found = buckets.find(filter.clone()).sort(doc! { "bucket": direction.order() });
+        let found = found.limit(signed(READ_AT_ONCE as u64));
         found.await?.try_collect::<Vec<_>>().await
     };
     let bucket = |row: mongodb::bson::Document| {
@@ -80,6 +81,7 @@ pub(super) async fn up_to(
 fn key(entry: &Entry, length: BucketLength) -> Option<(ChannelId, Bucket)> {
     match entry {
         Entry::Message(message) => Some((message.channel_id, Bucket::of(message.id, length))),
+        Entry::Change(change) => Some((change.channel_id, Bucket::of(change.id, length))),
         Entry::Void { .. } => None,
     }
 }
