@@ -46,10 +46,12 @@ error_codes! {
     NotFound, "not_found", 404, "There is nothing at this address.";
     MethodNotAllowed, "method_not_allowed", 405, "This address does not have this method; the header `allow` names those that it has.";
     UnsupportedMediaType, "unsupported_media_type", 415, "The body is not said to be JSON.";
+    Forbidden, "forbidden", 403, "You may not do this here.";
     UnknownChannel, "unknown_channel", 404, "There is no such channel, or it is not yours.";
     UnknownUser, "unknown_user", 404, "There is no user with this id, or they have never signed in.";
     TooLarge, "too_large", 413, "The body is larger than the server takes.";
     RateLimited, "rate_limited", 429, "Too many commands; try again after the stated time.";
+    TooManyConnections, "too_many_connections", 429, "This user or this address has too many connections to this node; close one.";
     Internal, "internal", 500, "The server failed; its log says why.";
     Unavailable, "unavailable", 503, "The store does not answer; try again after the stated time, with the same nonce.";
     Timeout, "timeout", 504, "The request took too long; it may have been done or not.";
@@ -151,6 +153,25 @@ close_reasons! {
     Flooding, 4010, "too many refused commands", Resume;
     TokenExpired, 4011, "token expired", NewToken;
     Unavailable, 4012, "the store does not answer", Resume;
+}
+
+impl CloseReason {
+    /// The same to a client that has no connection, as the answer to its request.
+    pub fn problem(self) -> Problem {
+        let (code, retry_after) = match self {
+            Self::TooLarge => (ErrorCode::TooLarge, None),
+            Self::NotText | Self::AlreadyIdentified => (ErrorCode::Malformed, None),
+            Self::NotIdentified | Self::BadToken | Self::TokenExpired => (ErrorCode::Unauthorized, None),
+            Self::TooManyConnections => (ErrorCode::TooManyConnections, Some(Duration::from_secs(5))),
+            Self::Flooding => (ErrorCode::RateLimited, Some(Duration::from_secs(5))),
+            Self::Restart => (ErrorCode::NodeFull, Some(Duration::from_secs(1))),
+            Self::IdentifyTimeout | Self::Slow | Self::HeartbeatTimeout | Self::Unavailable => {
+                // Spread, so that all clients do not come back at once.
+                (ErrorCode::Unavailable, Some(Duration::from_millis(fastrand::u64(1_000..5_000))))
+            }
+        };
+        Problem { code, message: self.text().to_owned(), retry_after }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! - [`node`] puts the parts together; [`config`] says which ones, [`drain`] how they end.
 //! - [`gateway`], [`api`], [`web`] are what clients see; [`admin`] is what the platform sees.
 //! - [`channels`] is what a user can do; [`session`] is one client's connection, without I/O.
+//! - [`presence`] knows which users are here, on any node.
 //! - [`hub`] knows who on this node hears what, [`bus`] reaches the other nodes, [`store`] remembers.
 //! - [`groups`] says who may do what in a channel, without I/O.
 //! - [`http`] is what surrounds requests.
@@ -28,6 +29,7 @@ pub mod ids;
 pub mod limits;
 pub mod metrics;
 pub mod node;
+pub mod presence;
 pub mod protocol;
 pub mod session;
 pub mod store;

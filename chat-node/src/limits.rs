@@ -19,12 +19,20 @@ pub struct Limits {
     pub pending_sends: usize,
     /// Connections of one user on this node.
     pub connections_per_user: usize,
+    /// Connections from one address to this node.
+    pub connections_per_address: usize,
     /// Connections on this node.
     pub connections_per_node: usize,
     /// What may wait to be written to one connection, in bytes.
     pub send_queue_bytes: usize,
     /// How long one write to a connection may take.
     pub write: Duration,
+    /// What the answer to one poll may hold, in bytes, unless its first frames alone are longer.
+    pub poll_bytes: usize,
+    /// The longest that a poll may wait.
+    pub poll_wait: Duration,
+    /// How often a stream of events says something, so that nobody on the way takes it for dead.
+    pub stream_heartbeat: Duration,
     /// HTTP connections on one port, without those that became WebSockets.
     pub http_connections: usize,
     /// How long a new HTTP connection may take to ask for something.
@@ -51,9 +59,13 @@ impl Default for Limits {
             commands_per_minute: 120,
             pending_sends: 32,
             connections_per_user: 20,
+            connections_per_address: 5_000,
             connections_per_node: 20_000,
             send_queue_bytes: 1024 * 1024,
             write: Duration::from_secs(20),
+            poll_bytes: 256 * 1024,
+            poll_wait: Duration::from_secs(50),
+            stream_heartbeat: Duration::from_secs(15),
             http_connections: 8_192,
             first_request: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
@@ -69,6 +81,10 @@ impl Default for Limits {
 pub const CONTENT_CHARS: usize = 4_000;
 /// Most characters of a nonce.
 pub const NONCE_CHARS: usize = 64;
+/// Most users whose presence one connection can watch.
+pub const WATCHED_MAX: usize = 100;
+/// How often a connection's user is said to be writing in one channel.
+pub const TYPING_INTERVAL: Duration = Duration::from_secs(3);
 /// Most characters of a shown name.
 pub const NAME_CHARS: usize = 64;
 

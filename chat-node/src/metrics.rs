@@ -14,12 +14,14 @@ const APPEND_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Open WebSocket connections.
+    /// Open connections: WebSockets, event streams and polls.
     pub connections: IntGauge,
     /// Messages stored for clients of this node.
     pub sent: IntCounter,
     /// Event frames queued for clients of this node.
     pub delivered: IntCounter,
+    /// Typing and presence frames that slow clients did not get.
+    pub ephemeral_dropped: IntCounter,
     /// Time from the command to the store's answer.
     pub append_seconds: Histogram,
     /// Envelopes that came over the bus.
@@ -74,10 +76,15 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let make = Maker(Registry::new());
         let metrics = Self {
-            connections: make.gauge("connections", "Open WebSocket connections.")?,
+            connections: make
+                .gauge("connections", "Open client connections: WebSockets, event streams and held polls.")?,
             sent: make.counter("messages_sent_total", "Messages stored for clients of this node.")?,
             delivered: make
                 .counter("messages_delivered_total", "Event frames queued for clients of this node.")?,
+            ephemeral_dropped: make.counter(
+                "ephemeral_dropped_total",
+                "Typing and presence frames that were dropped because their client read too slowly.",
+            )?,
             append_seconds: make.histogram(
                 "append_duration_seconds",
                 "Time from a client's send to the store's answer, in seconds.",

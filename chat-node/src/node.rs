@@ -24,7 +24,6 @@ use crate::clock::{Clock, System};
 use crate::config::{AuthChoice, BusChoice, Config};
 use crate::drain::Plan;
 use crate::http::listen;
-use crate::http::rate::Rates;
 use crate::http::request::{Surroundings, surround};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -174,9 +173,8 @@ fn bus(
 
 fn chat_router(config: &Config, engine: &Engine) -> Router {
     let gateway = Arc::clone(&engine.gateway);
-    let rates = Arc::new(Rates::new(&gateway.limits));
     let api = Api {
-        rates: Arc::clone(&rates),
+        rates: Arc::clone(&gateway.rates),
         tokens: Arc::clone(&gateway.tokens),
         channels: Arc::clone(&gateway.channels),
         store: Arc::clone(&gateway.store),
@@ -187,12 +185,12 @@ fn chat_router(config: &Config, engine: &Engine) -> Router {
     let around = Surroundings {
         ids: gateway.ids.clone(),
         proxies: config.proxies.clone(),
-        rates,
+        rates: Arc::clone(&gateway.rates),
         metrics: Arc::clone(&gateway.metrics),
     };
     let around = middleware::from_fn_with_state(Arc::new(around), surround);
     api::router(Arc::new(api))
-        .merge(gateway::websocket::router(gateway))
+        .merge(gateway::router(&gateway))
         .merge(web::router())
         .method_not_allowed_fallback(api::method_not_allowed)
         .fallback(api::not_found)

@@ -3,6 +3,7 @@
 mod caller;
 pub mod development;
 mod messages;
+mod send;
 pub mod users;
 
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub struct Api {
 /// Every route of the API whose answer is there at once. What holds its answer back does not belong here: requests that
 /// take longer than [`Limits::request`] end.
 pub fn router(api: Arc<Api>) -> Router {
-    let mut router = Router::new().merge(users::routes()).merge(messages::routes());
+    let mut router = Router::new().merge(users::routes()).merge(messages::routes()).merge(send::routes());
     if api.development_login {
         router = router.merge(development::routes());
     }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChannelId, UserId};
+use crate::ids::{ChannelId, ServerId, UserId};
 use crate::protocol::message::Message;
+use crate::protocol::presence::PresenceNotice;
 
 /// The version of the form below; a node drops what it does not know.
 const VERSION: u8 = 1;
@@ -38,6 +39,17 @@ pub enum Notice {
         /// Its users.
         users: [UserId; 2],
     },
+    /// A user is writing. Not stored.
+    Typing {
+        /// Where.
+        channel_id: ChannelId,
+        /// Who.
+        user_id: UserId,
+        /// The node that has told its own followers already.
+        from: Option<ServerId>,
+    },
+    /// Which users are on a node.
+    Presence(PresenceNotice),
     /// A node listens for its own voice.
     Probe {
         /// The queue of the node that asks.
@@ -68,12 +80,29 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::presence::NodeTag;
 
     #[test]
     fn an_envelope_survives_the_way() {
         let users = ["ada".parse().unwrap(), "bob".parse().unwrap()];
         let envelope = Envelope::new(Notice::DirectOpened { channel_id: ChannelId(9), users });
         assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Some(envelope));
+    }
+
+    #[test]
+    fn ephemera_survive_the_way() {
+        let users = ["ada".parse().unwrap(), "bob".parse().unwrap()];
+        let from = ServerId::new(7);
+        let user_id = "ada".parse().unwrap();
+        let (node, here, gone) = (NodeTag(u64::MAX), Vec::from(users), Vec::new());
+        for notice in [
+            Notice::Typing { channel_id: ChannelId(9), user_id, from },
+            Notice::Presence(PresenceNotice::Changes { node, version: 1, here, gone }),
+            Notice::Presence(PresenceNotice::Ask { of: None }),
+        ] {
+            let envelope = Envelope::new(notice);
+            assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Some(envelope));
+        }
     }
 
     #[test]

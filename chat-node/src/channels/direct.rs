@@ -19,6 +19,9 @@ pub fn view(id: ChannelId, users: &[UserId; 2], (viewer, head): (&UserId, Positi
         name: other.to_string(),
         recipient_id: Some(other.clone()),
         head,
+        last_message: None,
+        read: None,
+        unread: None,
     }
 }
 

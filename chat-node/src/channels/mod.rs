@@ -1,8 +1,10 @@
 //! Channels as users have them: who may do what, sending, following, history. On this node a channel that somebody
 //! follows is a room of the hub; behind it stands its log in the store.
 
+pub mod acquaintance;
 pub mod compare;
 pub mod direct;
+pub mod fetch;
 pub mod fill;
 pub mod follow;
 pub mod history;
@@ -10,6 +12,7 @@ pub mod log;
 pub mod official;
 pub mod receive;
 pub mod send;
+pub mod typing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

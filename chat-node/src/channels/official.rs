@@ -11,5 +11,8 @@ pub fn view(name: &str, head: Position) -> ChannelView {
         name: name.to_owned(),
         recipient_id: None,
         head,
+        last_message: None,
+        read: None,
+        unread: None,
     }
 }

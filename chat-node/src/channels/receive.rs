@@ -54,7 +54,9 @@ impl Channels {
                 self.receive_entry(Entry::Message(message));
             }
             Notice::DirectOpened { channel_id, users } => self.introduce(channel_id, &users, Position(0)),
-            Notice::Probe { .. } => {}
+            Notice::Typing { from, .. } if from == self.ids.server_id() => {}
+            Notice::Typing { channel_id, user_id, .. } => self.announce_typing(channel_id, &user_id),
+            Notice::Presence(_) | Notice::Probe { .. } => {}
         }
     }
 

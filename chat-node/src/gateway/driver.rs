@@ -1,33 +1,30 @@
 //! Drives one session over one transport: does what the session says, tells it what happened, decides nothing.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use super::Gateway;
-use super::presence::Presence;
+use super::place::Place;
+use super::sign_in::welcome;
 use super::transport::{Gone, Incoming, Transport};
+use super::work::{Finished, Work};
 use crate::auth::Identity;
 use crate::channels::follow::Follower;
-use crate::error::{CloseReason, Problem};
+use crate::error::CloseReason;
 use crate::hub::connections::{ConnectionId, Order};
-use crate::hub::send_queue::{SendQueue, SendQueueReader};
+use crate::hub::send_queue::{SendQueue, SendQueueReader, Taken};
 use crate::ids::{ChannelId, Position};
-use crate::protocol::codec::Encoded;
-use crate::protocol::frame::{Draft, Identify};
+use crate::protocol::codec;
+use crate::protocol::cursors::Cursors;
+use crate::protocol::frame::{Draft, Fetch, Identify, ServerFrame};
 use crate::protocol::message::User;
-use crate::session::{IdentifyRefusal, Input, Output, Sent, Session, Welcome};
+use crate::session::{Form, IdentifyRefusal, Input, Output, Request, Session, Watched};
 
 /// How long the last frames and the close may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// Longest life of a connection's token that a timer is set for.
-const LIFE_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// A connection's places in the hub.
 #[derive(Debug)]
@@ -44,53 +41,76 @@ pub struct Entered {
 
 enum Happened {
     Incoming(Incoming),
-    Events(Vec<Encoded>),
+    Events(Taken),
     Finished(Finished),
     Order(Option<Order>),
     Overflow,
     Timeout,
 }
 
-enum Finished {
-    Identified(Result<Welcome, IdentifyRefusal>),
-    Sent { nonce: String, result: Result<Sent, Problem> },
-    Followed(Result<(), crate::store::StoreError>),
-}
-
 enum End {
     Closed(CloseReason),
+    Complete,
     Gone,
 }
 
-/// Serves one client until it is gone or closed.
+/// Serves one client that speaks for itself until it is gone or closed.
 pub async fn drive(gateway: Arc<Gateway>, mut transport: impl Transport, entered: Entered) {
-    let Entered { connection, orders, queue, reader } = entered;
-    let presence = Presence::new(Arc::clone(&gateway), connection);
     let session = Session::new(Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
-    let work = FuturesUnordered::new();
-    let mut driver = Driver { gateway, presence, session, work, orders, queue, reader, user: None };
-    match driver.run(&mut transport).await {
-        End::Closed(reason) => {
-            driver.gateway.metrics.closed(reason);
-            // A client that does not take the close is gone all the same.
-            let _ = tokio::time::timeout(CLOSE_WITHIN, transport.close(reason)).await;
-        }
-        End::Gone => {}
-    }
+    let driver = Driver::new(gateway, session, (entered, Form::Dialogue, None));
+    driver.serve(&mut transport).await;
+}
+
+/// Answers one request until the answer is complete, the client gone or the session closed.
+pub async fn answer(
+    gateway: Arc<Gateway>,
+    transport: &mut impl Transport,
+    entered: Entered,
+    (identity, request): (Identity, Request),
+) {
+    let form = request.form;
+    let session = Session::requested(request, Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
+    let driver = Driver::new(gateway, session, (entered, form, Some(identity)));
+    driver.serve(transport).await;
 }
 
 struct Driver {
     gateway: Arc<Gateway>,
-    presence: Presence,
+    place: Place,
     session: Session,
-    work: FuturesUnordered<BoxFuture<'static, Finished>>,
+    work: Work,
     orders: mpsc::Receiver<Order>,
     queue: SendQueue,
     reader: SendQueueReader,
+    /// Who makes the request, until it is welcomed.
+    caller: Option<Identity>,
     user: Option<User>,
+    watched: Watched,
 }
 
 impl Driver {
+    fn new(
+        gateway: Arc<Gateway>,
+        session: Session,
+        (entered, form, caller): (Entered, Form, Option<Identity>),
+    ) -> Self {
+        let Entered { connection, orders, queue, reader } = entered;
+        let place = Place::new(Arc::clone(&gateway), connection, form);
+        let (work, user, watched) = (Work::default(), None, Watched::new());
+        Self { gateway, place, session, work, orders, queue, reader, caller, user, watched }
+    }
+
+    async fn serve(mut self, transport: &mut impl Transport) {
+        match self.run(transport).await {
+            End::Closed(reason) => {
+                self.gateway.metrics.closed(reason);
+                // A client that does not take the close is gone all the same.
+                let _ = tokio::time::timeout(CLOSE_WITHIN, transport.close(reason)).await;
+            }
+            End::Complete | End::Gone => {}
+        }
+    }
+
     async fn run(&mut self, transport: &mut impl Transport) -> End {
         loop {
             if let Err(end) = self.do_outputs(transport).await {
@@ -108,9 +128,23 @@ impl Driver {
         while let Some(output) = self.session.poll() {
             match output {
                 Output::Write(frame) => within_limits(&self.reader, limit, transport.feed(frame)).await?,
-                Output::Identify(identify) => self.identify(identify),
+                Output::Queue(frame) => self.queue.push(&frame),
+                Output::Identify(identify) => self.identify(&identify),
+                Output::Welcome(cursors) => self.welcome_caller(cursors),
                 Output::Send(draft) => self.send(draft),
-                Output::Follow { channel, after } => self.follow(channel, after),
+                Output::Follow { channel, after } => {
+                    transport.begins(channel, after);
+                    self.follow(channel, after);
+                }
+                Output::Unfollow(channel) => {
+                    transport.ends(channel);
+                    self.unfollow(channel);
+                }
+                Output::Fetch(fetch) => self.fetch(fetch),
+                Output::AcknowledgeHeartbeat => self.acknowledge_heartbeat(),
+                Output::Typing(channel) => self.typing(channel),
+                Output::Watch(users) => self.watch(users),
+                Output::End => return Err(self.complete(transport).await),
                 Output::Close(reason) => return Err(End::Closed(reason)),
             }
         }
@@ -133,30 +167,43 @@ impl Driver {
     }
 
     async fn take_in(&mut self, happened: Happened, transport: &mut impl Transport) -> Result<(), End> {
-        let (now, limit) = (now(), self.gateway.limits.write);
+        let now = now();
         match happened {
             Happened::Incoming(Incoming::Text(text)) => self.session.handle(Input::Text(&text), now),
             Happened::Incoming(Incoming::Binary) => self.session.handle(Input::Binary, now),
             Happened::Incoming(Incoming::Oversize) => self.session.handle(Input::Oversize, now),
             Happened::Incoming(Incoming::Control) => {}
-            Happened::Incoming(Incoming::Gone) => return Err(End::Gone),
-            Happened::Events(frames) => {
-                for frame in frames {
-                    within_limits(&self.reader, limit, transport.feed(frame)).await?;
-                }
-            }
+            Happened::Incoming(Incoming::Gone) | Happened::Order(None) => return Err(End::Gone),
+            Happened::Events(taken) => self.write(taken, transport).await?,
             Happened::Finished(finished) => self.finished(finished, now),
-            Happened::Order(Some(Order::Introduce(introduction))) => {
-                self.session.handle(Input::Introduced(introduction), now);
+            Happened::Order(Some(order)) => {
+                let input = match order {
+                    Order::Introduce(introduction) => Input::Introduced(introduction),
+                    Order::Withdraw(channel) => Input::Withdrawn(channel),
+                    Order::Reconnect(delay) => Input::Reconnect(delay),
+                };
+                self.session.handle(input, now);
             }
-            Happened::Order(Some(Order::Reconnect(delay))) => {
-                self.session.handle(Input::Reconnect(delay), now);
-            }
-            Happened::Order(None) => return Err(End::Gone),
             Happened::Overflow => self.session.handle(Input::Overflow, now),
             Happened::Timeout => self.session.handle(Input::Timeout, now),
         }
         Ok(())
+    }
+
+    async fn write(&mut self, taken: Taken, transport: &mut impl Transport) -> Result<(), End> {
+        self.gateway.metrics.ephemeral_dropped.inc_by(taken.dropped);
+        for frame in taken.frames {
+            within_limits(&self.reader, self.gateway.limits.write, transport.feed(frame)).await?;
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self, transport: &mut impl Transport) -> End {
+        let left = self.reader.take_now();
+        match self.write(left, transport).await {
+            Ok(()) => End::Complete,
+            Err(end) => end,
+        }
     }
 
     fn finished(&mut self, finished: Finished, now: Instant) {
@@ -164,55 +211,108 @@ impl Driver {
             Finished::Identified(result) => {
                 if let Ok(welcome) = &result {
                     let channels = welcome.channels.iter().map(|channel| channel.id);
-                    self.gateway.hub.connections.knows(self.presence.connection, channels);
+                    self.gateway.hub.connections.knows(self.place.connection, channels);
                     self.user = Some(welcome.user.clone());
                 }
                 Input::Identified(result)
             }
             Finished::Sent { nonce, result } => Input::Sent { nonce, result },
-            Finished::Followed(Ok(())) => return,
-            Finished::Followed(Err(error)) => {
+            Finished::Followed { channel, result: Ok(()) } => {
+                self.place.joined(channel);
+                Input::Followed(channel)
+            }
+            Finished::Followed { result: Err(error), .. } => {
                 tracing::warn!(%error, "a channel could not be read for a client");
                 Input::FollowFailed
             }
+            Finished::Fetched { fetch, result } => Input::Fetched { fetch, result },
+            Finished::Typed(Ok(())) => return,
+            Finished::Typed(Err(problem)) => Input::TypingRefused(problem),
+            Finished::Watched(Ok(users)) => return self.watched(users),
+            Finished::Watched(Err(problem)) => Input::WatchFailed(problem),
         };
         self.session.handle(input, now);
     }
 
-    fn identify(&mut self, identify: Identify) {
-        let gateway = Arc::clone(&self.gateway);
-        let identity = match gateway.tokens.verify(&identify.token) {
-            Ok(identity) => identity,
-            Err(error) => {
-                let refusal = IdentifyRefusal::BadToken(error.to_string());
-                return self.work.push(std::future::ready(Finished::Identified(Err(refusal))).boxed());
-            }
-        };
-        if self.presence.sign_in(&identity.user).is_err() {
-            let refused = Finished::Identified(Err(IdentifyRefusal::TooManyConnections));
-            return self.work.push(std::future::ready(refused).boxed());
+    fn identify(&mut self, identify: &Identify) {
+        match self.gateway.tokens.verify(&identify.token) {
+            Ok(identity) => self.welcome(identity, Cursors(identify.cursors.clone())),
+            Err(error) => self.refuse(IdentifyRefusal::BadToken(error.to_string())),
         }
-        let welcoming =
-            async move { Finished::Identified(welcome(&gateway, identity, &identify.cursors).await) };
-        self.work.push(welcoming.boxed());
+    }
+
+    fn welcome_caller(&mut self, cursors: Cursors) {
+        match self.caller.take() {
+            Some(identity) => self.welcome(identity, cursors),
+            None => self.refuse(IdentifyRefusal::BadToken("there is none".to_owned())),
+        }
+    }
+
+    fn welcome(&mut self, identity: Identity, cursors: Cursors) {
+        if self.place.sign_in(&identity.user.id).is_err() {
+            return self.refuse(IdentifyRefusal::TooManyConnections);
+        }
+        let gateway = Arc::clone(&self.gateway);
+        self.work
+            .push(async move { Finished::Identified(welcome(&gateway, identity, &cursors, now()).await) });
+    }
+
+    fn refuse(&mut self, refusal: IdentifyRefusal) {
+        self.work.push(std::future::ready(Finished::Identified(Err(refusal))));
     }
 
     fn send(&mut self, draft: Draft) {
         let Some(user) = self.user.clone() else { return };
         let channels = Arc::clone(&self.gateway.channels);
-        let sending = async move {
+        self.work.push(async move {
             let nonce = draft.nonce.clone();
             Finished::Sent { nonce, result: channels.send(&user, draft).await }
-        };
-        self.work.push(sending.boxed());
+        });
     }
 
     fn follow(&mut self, channel: ChannelId, after: Position) {
-        self.presence.follows(channel);
+        self.place.follows(channel);
         let channels = Arc::clone(&self.gateway.channels);
-        let follower = Follower { connection: self.presence.connection, queue: self.queue.clone() };
-        let following = async move { Finished::Followed(channels.follow(&follower, channel, after).await) };
-        self.work.push(following.boxed());
+        let follower = Follower { connection: self.place.connection, queue: self.queue.clone() };
+        self.work.push_follow(channel, async move { channels.follow(&follower, channel, after).await });
+    }
+
+    fn unfollow(&mut self, channel: ChannelId) {
+        self.work.break_off(channel);
+        self.place.leaves(channel);
+        if !self.watched.is_empty() {
+            // It may have been what let the user know of some of them.
+            self.watch(self.watched.clone());
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        let Some(user) = self.user.clone() else { return };
+        let channels = Arc::clone(&self.gateway.channels);
+        self.work
+            .push(async move { Finished::Fetched { fetch, result: channels.fetch(&user.id, fetch).await } });
+    }
+
+    fn acknowledge_heartbeat(&self) {
+        let heads = self.place.heads();
+        self.queue.push(&codec::encode(&ServerFrame::HeartbeatAck { heads: &heads }));
+    }
+
+    fn typing(&mut self, channel: ChannelId) {
+        let Some(user) = self.user.clone() else { return };
+        let channels = Arc::clone(&self.gateway.channels);
+        self.work.push(async move { Finished::Typed(channels.typing(&user.id, channel).await) });
+    }
+
+    fn watch(&mut self, users: Watched) {
+        let Some(user) = self.user.clone() else { return };
+        let channels = Arc::clone(&self.gateway.channels);
+        self.work.push(async move { Finished::Watched(channels.acquaintances(&user.id, users).await) });
+    }
+
+    fn watched(&mut self, users: Watched) {
+        self.gateway.presence.watch(self.place.connection, &self.queue, &users);
+        self.watched = users;
     }
 }
 
@@ -228,22 +328,6 @@ async fn within_limits(
         () = reader.overflowed() => Err(End::Closed(CloseReason::Slow)),
         () = tokio::time::sleep(limit) => Err(End::Closed(CloseReason::Slow)),
     }
-}
-
-async fn welcome(
-    gateway: &Gateway,
-    identity: Identity,
-    cursors: &BTreeMap<ChannelId, Position>,
-) -> Result<Welcome, IdentifyRefusal> {
-    let unavailable = |error: crate::store::StoreError| {
-        tracing::warn!(%error, "a user could not be signed in");
-        IdentifyRefusal::Unavailable
-    };
-    let Identity { user, expires_s } = identity;
-    gateway.store.put_user(&user).await.map_err(unavailable)?;
-    let channels = gateway.channels.of_user(&user.id, cursors).await.map_err(unavailable)?;
-    let left = Duration::from_secs(expires_s.saturating_sub(gateway.clock.wall_ms() / 1_000));
-    Ok(Welcome { user, expires: now() + left.min(LIFE_MAX), channels })
 }
 
 /// The runtime's time, which tests can hold.

@@ -1,25 +1,44 @@
 //! Where clients come in. [`driver`] turns a [`Transport`] and a [`Session`](crate::session::Session) into a
-//! connection; [`websocket`] is the transport that there is.
+//! connection; [`websocket`], [`long_poll`] and [`event_stream`] are the transports that there are.
 
+mod attachment;
+mod batch;
 pub mod driver;
-mod presence;
+pub mod event_stream;
+pub mod long_poll;
+mod place;
+mod request;
+mod sign_in;
 pub mod transport;
 pub mod websocket;
+mod work;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::attachment::Lingering;
+use self::driver::Entered;
+pub use self::sign_in::Written;
 pub use self::transport::{Incoming, Transport};
 use crate::auth::Tokens;
 use crate::bus::Bus;
 use crate::channels::Channels;
 use crate::clock::Clock;
+use crate::error::{ErrorCode, Problem};
+use crate::http::rate::Rates;
 use crate::hub::Hub;
+use crate::hub::connections::NoRoom;
+use crate::hub::send_queue::send_queue;
 use crate::ids::lease::Ids;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::presence::Presence;
 use crate::store::Store;
 
 /// What connections work with.
@@ -41,10 +60,64 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// Every bound.
     pub limits: Arc<Limits>,
+    /// How much one client may ask.
+    pub rates: Arc<Rates>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who is here, on any node.
+    pub presence: Arc<Presence>,
+    /// Users between two polls.
+    pub lingering: Lingering,
+    /// Users who are written down.
+    pub written: Written,
     /// Every connection, so that the node can wait for them.
     pub tracker: TaskTracker,
     /// Cancelled when the node takes no new connections any more.
     pub closing: CancellationToken,
+}
+
+/// How long a client waits that finds no room.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks for users who do not poll any more.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Every route of every transport.
+pub fn router(gateway: &Arc<Gateway>) -> Router {
+    websocket::router(Arc::clone(gateway))
+        .merge(long_poll::router(Arc::clone(gateway)))
+        .merge(event_stream::router(Arc::clone(gateway)))
+}
+
+/// Ends what users who polled have left behind, for ever.
+pub async fn keep_sweeping(gateway: std::sync::Weak<Gateway>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        gateway.lingering.sweep();
+    }
+}
+
+impl Gateway {
+    /// Lets a connection in that at most `queue_bytes` may wait for, from an address that it is counted under.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NodeFull`], [`ErrorCode::TooManyConnections`].
+    pub fn enter(&self, address: Option<IpAddr>, queue_bytes: usize) -> Result<Entered, Problem> {
+        let refused = |code, message: &str| Problem::retry(code, message, AGAIN);
+        let (queue, reader) = send_queue(queue_bytes);
+        let entered = self.hub.connections.enter(&queue, address);
+        let (connection, orders) = entered.map_err(|no_room| match no_room {
+            NoRoom::Node => refused(ErrorCode::NodeFull, "this node takes no more connections"),
+            NoRoom::Address => refused(
+                ErrorCode::TooManyConnections,
+                "this node takes no more connections from your address",
+            ),
+        })?;
+        // Only now: who enters before the node closes is told to go, and who enters after that is let go here.
+        if self.closing.is_cancelled() {
+            self.hub.connections.remove(connection);
+            return Err(refused(ErrorCode::NodeFull, "this node is going away; try again"));
+        }
+        Ok(Entered { connection, orders, queue, reader })
+    }
 }

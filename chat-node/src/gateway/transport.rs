@@ -5,6 +5,7 @@ use std::future::Future;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::error::CloseReason;
+use crate::ids::{ChannelId, Position};
 use crate::protocol::codec::Encoded;
 
 /// What comes from a client.
@@ -18,7 +19,7 @@ pub enum Incoming {
     Oversize,
     /// A sign of life without content.
     Control,
-    /// Nothing any more: the client has closed, or the way is broken.
+    /// Nothing any more: the client has closed, or the way is broken, or the answer is complete.
     Gone,
 }
 
@@ -39,4 +40,11 @@ pub trait Transport: Send {
 
     /// Says why, and closes.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
+
+    /// Notes that a channel's entries come from now on, from the one after this position on. Only for transports that
+    /// keep the client's cursors.
+    fn begins(&mut self, _channel: ChannelId, _after: Position) {}
+
+    /// Notes that no more of a channel's entries come.
+    fn ends(&mut self, _channel: ChannelId) {}
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use futures::{SinkExt, StreamExt};
+use tracing::Instrument;
 
 use super::Gateway;
-use super::driver::{Entered, drive};
+use super::driver::drive;
+use super::request::From;
 use super::transport::{Gone, Incoming, Transport};
-use crate::error::{CloseReason, ErrorCode, Problem};
-use crate::hub::send_queue::send_queue;
+use crate::error::{CloseReason, Problem};
 use crate::protocol::codec::Encoded;
 
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -26,21 +27,15 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new().route("/gateway", get(upgrade)).with_state(gateway)
 }
 
-async fn upgrade(State(gateway): State<Arc<Gateway>>, upgrade: WebSocketUpgrade) -> Response {
-    if gateway.closing.is_cancelled() {
-        let retry_after = std::time::Duration::from_secs(1);
-        let problem = Problem::retry(ErrorCode::NodeFull, "this node is going away; try again", retry_after);
-        return problem.into_response();
-    }
-    let (queue, reader) = send_queue(gateway.limits.send_queue_bytes);
-    let Some((connection, orders)) = gateway.hub.connections.enter(&queue) else {
-        let retry_after = std::time::Duration::from_secs(1);
-        let problem = Problem::retry(ErrorCode::NodeFull, "this node takes no more connections", retry_after);
-        return problem.into_response();
-    };
-    let entered = Entered { connection, orders, queue, reader };
-    let failed = Arc::clone(&gateway);
-    upgrade
+async fn upgrade(
+    State(gateway): State<Arc<Gateway>>,
+    From(address): From,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let entered = gateway.enter(address, gateway.limits.send_queue_bytes)?;
+    let span = tracing::Span::current();
+    let (failed, connection) = (Arc::clone(&gateway), entered.connection);
+    Ok(upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
@@ -53,7 +48,8 @@ async fn upgrade(State(gateway): State<Arc<Gateway>>, upgrade: WebSocketUpgrade)
                 drive(gateway, WebSocketTransport(socket), entered).await;
                 drop(tracked);
             }
-        })
+            .instrument(span)
+        }))
 }
 
 struct WebSocketTransport(WebSocket);

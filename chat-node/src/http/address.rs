@@ -34,6 +34,11 @@ impl ClientAddress {
         }
     }
 
+    /// The address, or the network of an IPv6 address; `None`: it is not known.
+    pub fn known(self) -> Option<IpAddr> {
+        Some(self.0).filter(|address| !address.is_unspecified())
+    }
+
     /// The client that a request comes from; one that is not known where it did not come over TCP.
     pub fn of(request: &Request, proxies: &TrustedProxies) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();

@@ -1,6 +1,7 @@
 //! The connections of this node and whose they are.
 
 use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct ConnectionId(pub u64);
 pub enum Order {
     /// Its user has a channel that it may not know.
     Introduce(Introduction),
+    /// Its user has a channel no more.
+    Withdraw(ChannelId),
     /// Send the client elsewhere after this time.
     Reconnect(Duration),
 }
@@ -31,6 +34,15 @@ pub enum Order {
 /// Why a user's further connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyConnections;
+
+/// Why a further connection is not let in, whosever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The node has [`Limits::connections_per_node`].
+    Node,
+    /// The address has [`Limits::connections_per_address`].
+    Address,
+}
 
 /// All connections of this node.
 #[derive(Debug)]
@@ -44,12 +56,14 @@ pub struct Connections {
 struct State {
     open: BTreeMap<ConnectionId, Handle>,
     of_user: BTreeMap<UserId, Vec<ConnectionId>>,
+    from_address: BTreeMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
 struct Handle {
     orders: mpsc::Sender<Order>,
     queue: SendQueue,
+    address: Option<IpAddr>,
     user: Option<UserId>,
     /// Channels that the connection has been told of.
     known: HashSet<ChannelId>,
@@ -60,16 +74,31 @@ impl Connections {
         Self { limits, next: AtomicU64::new(1), state: Mutex::default() }
     }
 
-    /// Enters a connection; `None`: the node is full.
-    pub fn enter(&self, queue: &SendQueue) -> Option<(ConnectionId, mpsc::Receiver<Order>)> {
+    /// Enters a connection from an address; `None`: it has none that could be counted.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn enter(
+        &self,
+        queue: &SendQueue,
+        address: Option<IpAddr>,
+    ) -> Result<(ConnectionId, mpsc::Receiver<Order>), NoRoom> {
         let (orders, receiver) = mpsc::channel(ORDERS_MAX);
         let mut state = self.state();
         if state.open.len() >= self.limits.connections_per_node {
-            return None;
+            return Err(NoRoom::Node);
+        }
+        if let Some(address) = address {
+            let count = state.from_address.entry(address).or_default();
+            if *count >= self.limits.connections_per_address {
+                return Err(NoRoom::Address);
+            }
+            *count += 1;
         }
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        state.open.insert(id, Handle { orders, queue: queue.clone(), user: None, known: HashSet::new() });
-        Some((id, receiver))
+        let (queue, known) = (queue.clone(), HashSet::new());
+        state.open.insert(id, Handle { orders, queue, address, user: None, known });
+        Ok((id, receiver))
     }
 
     /// Says whose a connection is.
@@ -92,13 +121,28 @@ impl Connections {
     /// Removes a connection.
     pub fn remove(&self, id: ConnectionId) {
         let mut state = self.state();
-        let Some(user) = state.open.remove(&id).and_then(|handle| handle.user) else { return };
-        if let Some(of_user) = state.of_user.get_mut(&user) {
+        let Some(Handle { address, user, .. }) = state.open.remove(&id) else { return };
+        if let Some(address) = address {
+            state.leave_address(address);
+        }
+        if let Some(user) = user
+            && let Some(of_user) = state.of_user.get_mut(&user)
+        {
             of_user.retain(|other| *other != id);
             if of_user.is_empty() {
                 state.of_user.remove(&user);
             }
         }
+    }
+
+    /// Where a connection's frames are put.
+    pub fn queue(&self, id: ConnectionId) -> Option<SendQueue> {
+        self.state().open.get(&id).map(|handle| handle.queue.clone())
+    }
+
+    /// Whose a connection is.
+    pub fn user_of(&self, id: ConnectionId) -> Option<UserId> {
+        self.state().open.get(&id).and_then(|handle| handle.user.clone())
     }
 
     /// Notes that a connection knows these channels.
@@ -111,12 +155,26 @@ impl Connections {
     /// Tells those connections of `user` of a channel that do not know it.
     pub fn introduce(&self, user: &UserId, introduction: &Introduction) {
         let mut state = self.state();
-        let State { open, of_user } = &mut *state;
+        let State { open, of_user, .. } = &mut *state;
         for id in of_user.get(user).into_iter().flatten() {
             if let Some(handle) = open.get_mut(id)
                 && handle.known.insert(introduction.channel.id)
             {
                 handle.order(Order::Introduce(introduction.clone()));
+            }
+        }
+    }
+
+    /// Tells those connections of `user` that know a channel that it is none of the user's any more. They hear of it
+    /// again if it is introduced again.
+    pub fn withdraw(&self, user: &UserId, channel: ChannelId) {
+        let mut state = self.state();
+        let State { open, of_user, .. } = &mut *state;
+        for id in of_user.get(user).into_iter().flatten() {
+            if let Some(handle) = open.get_mut(id)
+                && handle.known.remove(&channel)
+            {
+                handle.order(Order::Withdraw(channel));
             }
         }
     }
@@ -154,6 +212,17 @@ impl Connections {
     }
 }
 
+impl State {
+    fn leave_address(&mut self, address: IpAddr) {
+        if let Some(count) = self.from_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.from_address.remove(&address);
+            }
+        }
+    }
+}
+
 impl Handle {
     /// A connection that does not take its orders is as good as one that does not read.
     fn order(&self, order: Order) {
@@ -175,8 +244,8 @@ mod tests {
         let (queue, _reader) = send_queue(100);
         let ada: UserId = "ada".parse().unwrap();
 
-        let entered: Vec<_> = (0..3).map(|_| connections.enter(&queue).unwrap()).collect();
-        assert!(connections.enter(&queue).is_none());
+        let entered: Vec<_> = (0..3).map(|_| connections.enter(&queue, None).unwrap()).collect();
+        assert_eq!(connections.enter(&queue, None).unwrap_err(), NoRoom::Node);
         assert_eq!(connections.sign_in(entered[0].0, &ada), Ok(()));
         assert_eq!(connections.sign_in(entered[1].0, &ada), Ok(()));
         assert_eq!(connections.sign_in(entered[2].0, &ada), Err(TooManyConnections));
@@ -187,5 +256,42 @@ mod tests {
         connections.remove(entered[2].0);
         assert!(!connections.has(&ada));
         assert_eq!(connections.count(), 0);
+    }
+    #[test]
+    fn an_address_has_so_many_connections_and_no_more() {
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let connections = Connections::new(Arc::new(limits));
+        let (queue, _reader) = send_queue(100);
+        let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().ok());
+
+        let first = connections.enter(&queue, here).unwrap();
+        connections.enter(&queue, here).unwrap();
+        assert_eq!(connections.enter(&queue, here).unwrap_err(), NoRoom::Address);
+        connections.enter(&queue, there).unwrap();
+        connections.enter(&queue, None).unwrap();
+        connections.remove(first.0);
+        connections.enter(&queue, here).unwrap();
+    }
+
+    #[test]
+    fn a_withdrawn_channel_can_be_introduced_again() {
+        let connections = Connections::new(Arc::new(Limits::default()));
+        let (queue, _reader) = send_queue(100);
+        let ada: UserId = "ada".parse().unwrap();
+        let (id, mut orders) = connections.enter(&queue, None).unwrap();
+        connections.sign_in(id, &ada).unwrap();
+        let channel = crate::channels::official::view("Official", crate::ids::Position(0));
+        let introduction = Introduction { after: channel.head, channel };
+
+        connections.introduce(&ada, &introduction);
+        connections.introduce(&ada, &introduction);
+        connections.withdraw(&ada, ChannelId::OFFICIAL);
+        connections.withdraw(&ada, ChannelId::OFFICIAL);
+        connections.introduce(&ada, &introduction);
+        let introduce = Order::Introduce(introduction);
+        for expected in [introduce.clone(), Order::Withdraw(ChannelId::OFFICIAL), introduce] {
+            assert_eq!(orders.try_recv(), Ok(expected));
+        }
+        assert!(orders.try_recv().is_err());
     }
 }

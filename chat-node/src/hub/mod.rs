@@ -47,24 +47,18 @@ impl Hub {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Makes a connection follow none of `channels` any more. Rooms that nobody follows end, but for the official one.
-    pub fn leave(&self, connection: ConnectionId, channels: &[ChannelId]) {
+    /// Makes a connection follow none of `channels` any more. A room that nobody follows stays until the next sweep:
+    /// a client that polls, or whose connection broke, is back at once.
+    pub fn leave<'a>(&self, connection: ConnectionId, channels: impl IntoIterator<Item = &'a ChannelId>) {
         for id in channels {
-            let Some(room) = self.room(*id) else { continue };
-            room.leave(connection);
-            if *id == ChannelId::OFFICIAL {
-                continue;
-            }
-            let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
-            let is_same = rooms.get(id).is_some_and(|current| Arc::ptr_eq(current, &room));
-            if is_same && room.close_if_empty() {
-                rooms.remove(id);
+            if let Some(room) = self.room(*id) {
+                room.leave(connection);
             }
         }
     }
 
-    /// Ends the rooms that nobody follows, but for the official one: those of sign-ins that broke off. Who is about
-    /// to join such a room finds it closed and opens it again.
+    /// Ends the rooms that nobody follows, but for the official one. Who is about to join such a room finds it closed
+    /// and opens it again.
     pub fn sweep(&self) {
         let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
         rooms.retain(|id, room| *id == ChannelId::OFFICIAL || !room.close_if_empty());
@@ -90,6 +84,7 @@ mod tests {
         hub.sweep();
         assert_eq!(hub.rooms().len(), 2);
         hub.leave(ConnectionId(1), &[ChannelId::OFFICIAL, direct]);
+        hub.sweep();
         assert!(hub.room(direct).is_none() && hub.room(ChannelId::OFFICIAL).is_some());
     }
 

@@ -9,7 +9,7 @@ use super::connections::ConnectionId;
 use super::gate::{Gate, Missing};
 use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, Position};
-use crate::protocol::codec;
+use crate::protocol::codec::{self, Encoded};
 use crate::protocol::message::Entry;
 use crate::store::ChannelKind;
 
@@ -99,6 +99,13 @@ impl Room {
         }
     }
 
+    /// Queues a frame that is no entry for every follower; gives how many those are.
+    pub fn announce(&self, frame: &Encoded) -> usize {
+        let state = self.state();
+        state.followers.values().for_each(|queue| queue.push(frame));
+        state.followers.len()
+    }
+
     /// The last position that went through the gate; 0 while it is closed.
     pub fn last(&self) -> Position {
         self.state().gate.last().unwrap_or(Position(0))
@@ -177,7 +184,8 @@ mod tests {
         assert_eq!(room.join(ConnectionId(1), &queue, Position(4)), Join::Joined);
         assert!(room.receive(entry(6)).begin_fill);
         assert_eq!(room.receive(entry(5)), Passed { entries: 2, deliveries: 2, begin_fill: false });
-        let frames: Vec<_> = reader.take().await.iter().map(|frame| frame.as_str().to_owned()).collect();
+        let frames: Vec<_> =
+            reader.take().await.frames.iter().map(|frame| frame.as_str().to_owned()).collect();
         assert!(frames[0].contains(r#""position":"5""#) && frames[1].contains(r#""position":"6""#));
     }
 

@@ -1,10 +1,11 @@
-//! What waits to be written to one connection: bounded in bytes, never in silence.
+//! What waits to be written to one connection: bounded in bytes. Ephemeral frames give way first; when that is not
+//! enough the connection is too slow.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::protocol::codec::Encoded;
+use crate::protocol::codec::{Class, Encoded};
 
 /// Room that a waiting frame takes beside its text, in bytes.
 const FRAME_OVERHEAD: usize = 32;
@@ -34,8 +35,18 @@ struct Shared {
 struct State {
     frames: Vec<Encoded>,
     bytes: usize,
+    dropped: u64,
     overflowed: bool,
     closed: bool,
+}
+
+/// What a queue held.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The frames, in order.
+    pub frames: Vec<Encoded>,
+    /// Ephemeral frames that were dropped since the last time.
+    pub dropped: u64,
 }
 
 /// A queue for at most `limit` bytes.
@@ -51,14 +62,27 @@ pub fn send_queue(limit: usize) -> (SendQueue, SendQueueReader) {
 }
 
 impl SendQueue {
-    /// Queues a live frame. Without room the connection is marked as too slow and takes nothing more: a client
-    /// that missed an event must come back with its cursors.
+    /// Queues a live frame. Ephemeral ones may take half of the queue, and are dropped for the others when there is
+    /// no room. If that is not enough the connection is marked as too slow and takes nothing more: a client that
+    /// missed an event must come back with its cursors.
     pub fn push(&self, frame: &Encoded) {
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         if state.overflowed || state.closed {
             return;
         }
-        if state.bytes + frame.len() > self.shared.limit {
+        let cost = cost(frame);
+        if frame.class() == Class::Ephemeral {
+            if state.bytes + cost > self.shared.limit / 2 {
+                state.dropped += 1;
+            } else {
+                self.shared.append(state, frame);
+            }
+            return;
+        }
+        if state.bytes + cost > self.shared.limit {
+            state.drop_ephemeral();
+        }
+        if state.bytes + cost > self.shared.limit {
             drop(state);
             return self.overflow();
         }
@@ -99,15 +123,28 @@ impl SendQueue {
 
 impl SendQueueReader {
     /// Waits for frames and takes them all, in order. Nothing is lost if the future is dropped.
-    pub async fn take(&self) -> Vec<Encoded> {
+    pub async fn take(&self) -> Taken {
         loop {
             let filled = self.shared.filled.notified();
-            let frames = self.take_now();
-            if !frames.is_empty() {
-                return frames;
+            let taken = self.take_now();
+            if !taken.frames.is_empty() {
+                return taken;
             }
             filled.await;
         }
+    }
+
+    /// Takes what is there.
+    pub fn take_now(&self) -> Taken {
+        let mut state = self.shared.lock();
+        if state.frames.is_empty() {
+            return Taken::default();
+        }
+        state.bytes = 0;
+        let (frames, dropped) = (std::mem::take(&mut state.frames), std::mem::take(&mut state.dropped));
+        drop(state);
+        self.shared.emptied.notify_waiters();
+        Taken { frames, dropped }
     }
 
     /// Ends when the queue has overflowed.
@@ -119,15 +156,6 @@ impl SendQueueReader {
             }
             overflowed.await;
         }
-    }
-
-    fn take_now(&self) -> Vec<Encoded> {
-        let mut state = self.shared.lock();
-        state.bytes = 0;
-        let frames = std::mem::take(&mut state.frames);
-        drop(state);
-        self.shared.emptied.notify_waiters();
-        frames
     }
 }
 
@@ -148,22 +176,36 @@ impl Shared {
     }
 
     fn append(&self, mut state: MutexGuard<'_, State>, frame: &Encoded) {
-        state.bytes += frame.len() + FRAME_OVERHEAD;
+        state.bytes += cost(frame);
         state.frames.push(frame.clone());
         drop(state);
         self.filled.notify_one();
     }
 }
 
+impl State {
+    fn drop_ephemeral(&mut self) {
+        let before = self.frames.len();
+        self.frames.retain(|frame| frame.class() != Class::Ephemeral);
+        self.dropped += (before - self.frames.len()) as u64;
+        self.bytes = self.frames.iter().map(cost).sum();
+    }
+}
+
+fn cost(frame: &Encoded) -> usize {
+    frame.len() + FRAME_OVERHEAD
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ChannelId;
     use crate::protocol::codec::encode;
-    use crate::protocol::frame::ServerFrame;
+    use crate::protocol::frame::{Event, ServerFrame};
     use std::time::Duration;
 
     fn frame() -> Encoded {
-        encode(&ServerFrame::HeartbeatAck)
+        encode(&ServerFrame::HeartbeatAck { heads: &std::collections::BTreeMap::new() })
     }
 
     #[tokio::test]
@@ -174,7 +216,7 @@ mod tests {
         for frame in &frames {
             queue.push(frame);
         }
-        assert_eq!(reader.take().await, frames);
+        assert_eq!(reader.take().await.frames, frames);
     }
 
     #[tokio::test]
@@ -184,10 +226,29 @@ mod tests {
             queue.push(&frame());
         }
         reader.overflowed().await;
-        let before = reader.take().await.len();
+        let before = reader.take().await.frames.len();
         assert!((1..10).contains(&before));
         queue.push(&frame());
-        assert!(reader.take_now().is_empty());
+        assert!(reader.take_now().frames.is_empty());
+    }
+
+    #[tokio::test]
+    async fn ephemeral_frames_give_way_before_the_connection_is_too_slow() {
+        let ada = "ada".parse().unwrap();
+        let typing = encode(&ServerFrame::Event(Event::Typing { channel_id: ChannelId(9), user_id: &ada }));
+        let (queue, reader) = send_queue(8 * (typing.len() + FRAME_OVERHEAD));
+        for _ in 0..10 {
+            queue.push(&typing);
+        }
+        let mut durable = 0;
+        while !queue.shared.lock().overflowed {
+            queue.push(&frame());
+            durable += 1;
+        }
+        let taken = reader.take().await;
+        // Half of the queue was theirs, and even that they lost.
+        assert_eq!(taken.dropped, 10);
+        assert_eq!(taken.frames, vec![frame(); durable - 1]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,7 +261,7 @@ mod tests {
         });
         let mut taken = 0;
         while taken < 50 {
-            taken += reader.take().await.len();
+            taken += reader.take().await.frames.len();
         }
         replay.await.unwrap();
         let slow = tokio::time::timeout(Duration::from_secs(1), reader.overflowed()).await;

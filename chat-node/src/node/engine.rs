@@ -17,10 +17,12 @@ use crate::bus::Received;
 use crate::channels::{Channels, Foundation};
 use crate::config::{AuthChoice, Config};
 use crate::drain::{Drain, Plan};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
+use crate::http::rate::Rates;
 use crate::hub::Hub;
 use crate::ids::lease::{self, Ids};
 use crate::metrics::Metrics;
+use crate::presence::Presence;
 
 /// How long giving the lease back may take.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
@@ -57,16 +59,34 @@ impl Engine {
         let metrics = Arc::clone(metrics);
         let foundation = Foundation { store, ids, hub, bus, metrics };
         let channels = Channels::new(foundation.clone());
-        let tasks = background(&channels, received, status);
+        let presence = Presence::new(Arc::clone(&foundation.hub), Arc::clone(&foundation.bus));
+        let mut tasks = background((&channels, &presence), received, status);
         wait_for_lease(&foundation.ids).await;
         store::patiently(status, || channels.open_official()).await?;
         let tokens = tokens(config)?;
         let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
         let Foundation { store, ids, hub, bus, metrics } = foundation;
-        let gateway =
-            Gateway { tokens, channels, store, hub, bus, ids, clock, limits, metrics, tracker, closing };
+        let (lingering, written) = Default::default();
+        let gateway = Arc::new(Gateway {
+            tokens,
+            channels,
+            store,
+            hub,
+            bus,
+            ids,
+            clock,
+            rates: Arc::new(Rates::new(&limits)),
+            limits,
+            metrics,
+            presence,
+            lingering,
+            written,
+            tracker,
+            closing,
+        });
+        tasks.spawn(gateway::keep_sweeping(Arc::downgrade(&gateway)));
         let status = Arc::clone(status);
-        Ok(Self { gateway: Arc::new(gateway), status, leaving, lease, _tasks: tasks })
+        Ok(Self { gateway, status, leaving, lease, _tasks: tasks })
     }
 
     /// Moves the clients away and ends; gives how many were left at the deadline.
@@ -86,20 +106,22 @@ impl Engine {
 }
 
 fn background(
-    channels: &Arc<Channels>,
+    (channels, presence): (&Arc<Channels>, &Arc<Presence>),
     mut received: mpsc::Receiver<Received>,
     status: &Arc<Status>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let receiving = Arc::clone(channels);
+    let (receiving, noticing) = (Arc::clone(channels), Arc::clone(presence));
     tasks.spawn(async move {
         while let Some(received) = received.recv().await {
+            noticing.receive(&received);
             receiving.receive(received);
         }
     });
     let status = Arc::clone(status);
     let report = move |store: Dependency| status.set_store(store);
     tasks.spawn(Arc::clone(channels).keep_comparing(report));
+    tasks.spawn(Arc::clone(presence).keep_telling());
     tasks
 }
 

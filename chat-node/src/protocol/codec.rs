@@ -3,18 +3,38 @@
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 
-use super::frame::{Changed, ClientFrame, Event, ServerFrame};
+use super::frame::{Changed, ClientFrame, Event, Fetch, ServerFrame};
 use super::message::{Change, ChangeEntry, Entry};
 use crate::error::ErrorCode;
+use crate::ids::{ChannelId, Position};
 
 /// A frame as it goes over the wire.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encoded(Utf8Bytes);
+pub struct Encoded {
+    text: Utf8Bytes,
+    class: Class,
+}
+
+/// What a frame is worth to a client that does not read, and what it tells of the client's cursors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Of this connection only; never dropped while it is open.
+    Control,
+    /// The entry of a channel at a position: who comes back with cursors gets it again.
+    Entry(ChannelId, Position),
+    /// Soon worth nothing: the first to be dropped.
+    Ephemeral,
+}
 
 impl Encoded {
+    /// What the frame is worth.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
-        self.0.as_str().len()
+        self.text.as_str().len()
     }
 
     /// Never true: every frame has an `op`.
@@ -24,12 +44,12 @@ impl Encoded {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.text.as_str()
     }
 
     /// The text as the WebSocket takes it.
     pub fn into_text(self) -> Utf8Bytes {
-        self.0
+        self.text
     }
 }
 
@@ -37,17 +57,44 @@ impl Encoded {
 pub fn encode(frame: &ServerFrame<'_>) -> Encoded {
     // Frames are plain structs with string keys: there is nothing in them that JSON cannot say.
     let text = serde_json::to_string(frame).unwrap_or_default();
-    Encoded(text.into())
+    let class = match frame {
+        ServerFrame::Event(event) if event.is_ephemeral() => Class::Ephemeral,
+        _ => Class::Control,
+    };
+    Encoded { text: text.into(), class }
 }
 
 /// The event that tells of an entry.
 pub fn encode_entry(entry: &Entry) -> Encoded {
-    let event = match entry {
+    let class = Class::Entry(entry.channel(), entry.position());
+    Encoded { class, ..encode(&ServerFrame::Event(event_of(entry))) }
+}
+
+/// The event that tells of an entry, before it is text.
+pub fn event_of(entry: &Entry) -> Event<'_> {
+    match entry {
         Entry::Message(message) => Event::MessageCreate { message },
         Entry::Change(change) => change_event(change),
         Entry::Void { channel_id, position } => Event::Void { channel_id: *channel_id, position: *position },
-    };
-    encode(&ServerFrame::Event(event))
+    }
+}
+
+/// The answer to a fetch: as many of the entries as there is room for in `bytes`, but at least the first.
+pub fn encode_fill(fetch: Fetch, entries: &[Entry], bytes: usize) -> Encoded {
+    let (channel, after) = (fetch.channel_id, fetch.after);
+    let mut text = format!(r#"{{"op":"fill","channel_id":"{channel}","after":"{after}","entries":["#);
+    for (number, entry) in entries.iter().enumerate() {
+        let event = serde_json::to_string(&event_of(entry)).unwrap_or_default();
+        if number > 0 {
+            if text.len() + event.len() > bytes {
+                break;
+            }
+            text.push(',');
+        }
+        text.push_str(&event);
+    }
+    text.push_str("]}");
+    Encoded { text: text.into(), class: Class::Control }
 }
 
 fn change_event(entry: &ChangeEntry) -> Event<'_> {
@@ -110,7 +157,7 @@ fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{AccessVersion, ChannelId, MessageId, Position};
+    use crate::ids::{AccessVersion, MessageId};
     use crate::protocol::frame::{Draft, Refusal};
     use crate::protocol::message::{ChannelSettings, Composed, Message, Place, User};
 

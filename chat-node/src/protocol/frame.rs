@@ -1,6 +1,6 @@
-//! The frames on `/gateway`: one JSON object each, told apart by `op`.
+//! The frames between client and server: one JSON object each, told apart by `op`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +20,23 @@ pub enum ClientFrame {
     Send(Draft),
     /// I am still here.
     Heartbeat,
+    /// Give me these entries of a channel.
+    Fetch(Fetch),
+    /// I am writing something.
+    Typing {
+        /// Where.
+        channel_id: ChannelId,
+    },
+    /// Tell me whether these users are here, and no others any more.
+    Watch {
+        /// Whom.
+        user_ids: BTreeSet<UserId>,
+    },
 }
 
 impl ClientFrame {
     /// Every `op` of a client.
-    pub const OPS: [&str; 3] = ["identify", "send", "heartbeat"];
+    pub const OPS: [&str; 6] = ["identify", "send", "heartbeat", "fetch", "typing", "watch"];
 }
 
 /// Who a client is, and what it has seen.
@@ -53,6 +65,27 @@ pub struct Draft {
     pub nonce: String,
     /// The text.
     pub content: String,
+}
+
+/// Entries that a client has missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Fetch {
+    /// Whose.
+    pub channel_id: ChannelId,
+    /// The position before the first one.
+    pub after: Position,
+    /// At most so many.
+    #[serde(default = "Fetch::limit_max")]
+    pub limit: u16,
+}
+
+impl Fetch {
+    /// Most entries of one answer.
+    pub const LIMIT_MAX: u16 = 100;
+
+    fn limit_max() -> u16 {
+        Self::LIMIT_MAX
+    }
 }
 
 /// What the server says.
@@ -87,7 +120,10 @@ pub enum ServerFrame<'a> {
     /// Something happened.
     Event(Event<'a>),
     /// Answer to a heartbeat.
-    HeartbeatAck,
+    HeartbeatAck {
+        /// Last position per channel that this connection has been sent, this frame being behind it.
+        heads: &'a BTreeMap<ChannelId, Position>,
+    },
     /// Close after the delay, and connect again with the cursors.
     Reconnect {
         /// How long to wait, in ms.
@@ -173,11 +209,44 @@ pub enum Event<'a> {
         /// The position.
         position: Position,
     },
-    /// The user has a new channel.
+    /// The user has a channel that this connection did not know; what comes after its `head` follows.
     ChannelCreate {
         /// The channel.
         channel: &'a ChannelView,
     },
+    /// The user has a channel no more.
+    ChannelDelete {
+        /// The channel.
+        channel_id: ChannelId,
+    },
+    /// Somebody is writing.
+    Typing {
+        /// Where.
+        channel_id: ChannelId,
+        /// Who.
+        user_id: &'a UserId,
+    },
+    /// Whether users are here.
+    Presence {
+        /// Some of those that the connection watches.
+        users: &'a [UserPresence],
+    },
+}
+
+impl Event<'_> {
+    /// Whether nothing is lost for good if a client misses it.
+    pub fn is_ephemeral(&self) -> bool {
+        matches!(self, Self::Typing { .. } | Self::Presence { .. })
+    }
+}
+
+/// Whether a user is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserPresence {
+    /// Who.
+    pub id: UserId,
+    /// Whether they have a connection to some node.
+    pub online: bool,
 }
 
 /// What every event of a change says.
@@ -220,7 +289,19 @@ pub struct ChannelView {
     pub recipient_id: Option<UserId>,
     /// Last position that can be read.
     pub head: Position,
+    /// Position of the last message; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<Position>,
+    /// The user has read up to here; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Position>,
+    /// Messages after `read`, at most [`UNREAD_MAX`]; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u8>,
 }
+
+/// The highest number of unread messages that is shown: it means this many or more.
+pub const UNREAD_MAX: u8 = 100;
 
 /// Who may read and write a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

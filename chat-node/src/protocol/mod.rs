@@ -2,6 +2,8 @@
 
 pub mod attachment;
 pub mod codec;
+pub mod cursors;
 pub mod emoji;
 pub mod frame;
 pub mod message;
+pub mod presence;

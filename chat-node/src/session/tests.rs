@@ -1,4 +1,9 @@
 use super::*;
+use crate::error::ErrorCode;
+use crate::ids::{MessageId, Position};
+use crate::protocol::codec::Class;
+use crate::protocol::frame::{ChannelView, Fetch};
+use crate::protocol::message::{Entry, User};
 
 struct Client {
     session: Session,
@@ -18,14 +23,30 @@ impl Client {
         let mut client = Self::greeted();
         client.says(&format!(r#"{{"op":"identify","token":"t","cursors":{cursors}}}"#));
         assert!(matches!(client.outputs()[..], [Output::Identify(_)]));
+        let outputs = client.welcomed();
+        (client, outputs)
+    }
+
+    /// A request that has been welcomed.
+    fn requested(form: Form, cursors: &str) -> (Self, Vec<Output>) {
+        let now = Instant::now();
+        let cursors: Cursors = cursors.parse().unwrap();
+        let request = Request { form, cursors: cursors.clone() };
+        let session = Session::requested(request, Arc::new(Limits::default()), ServerId::new(7), now);
+        let mut client = Self { session, now };
+        assert_eq!(client.outputs(), [Output::Welcome(cursors)]);
+        let outputs = client.welcomed();
+        (client, outputs)
+    }
+
+    fn welcomed(&mut self) -> Vec<Output> {
         let welcome = Welcome {
             user: User { id: "ada".parse().unwrap(), name: "Ada".to_owned() },
-            expires: client.now + Duration::from_secs(3_600),
+            expires: self.now + Duration::from_secs(3_600),
             channels: vec![channel(1, 17), channel(2, 5)],
         };
-        client.is(Input::Identified(Ok(welcome)));
-        let outputs = client.outputs();
-        (client, outputs)
+        self.is(Input::Identified(Ok(welcome)));
+        self.outputs()
     }
 
     fn is(&mut self, input: Input<'_>) {
@@ -46,7 +67,7 @@ impl Client {
 
     fn written(&mut self) -> Vec<String> {
         let text = |output| match output {
-            Output::Write(frame) => frame.as_str().to_owned(),
+            Output::Write(frame) | Output::Queue(frame) => frame.as_str().to_owned(),
             other => format!("{other:?}"),
         };
         self.outputs().into_iter().map(text).collect()
@@ -65,6 +86,9 @@ fn channel(id: u64, head: u64) -> ChannelView {
         name: "Official".to_owned(),
         recipient_id: None,
         head: Position(head),
+        last_message: None,
+        read: None,
+        unread: None,
     }
 }
 
@@ -128,7 +152,7 @@ fn silence_for_two_intervals_closes_and_any_frame_keeps_open() {
     let (mut client, _) = Client::live("{}");
     client.wait(59);
     client.says(r#"{"op":"heartbeat"}"#);
-    assert_eq!(client.written(), [r#"{"op":"heartbeat_ack"}"#]);
+    assert_eq!(client.outputs(), [Output::AcknowledgeHeartbeat]);
     client.wait(59);
     assert_eq!(closed(&client.outputs()), None);
     client.wait(1);
@@ -188,7 +212,7 @@ fn an_unknown_op_and_a_broken_frame_are_refused_and_the_connection_stays() {
     let written = client.written();
     assert!(written[0].contains("unknown_op") && written[1].contains("malformed"), "{written:?}");
     client.says(r#"{"op":"heartbeat"}"#);
-    assert_eq!(client.written(), [r#"{"op":"heartbeat_ack"}"#]);
+    assert_eq!(client.outputs(), [Output::AcknowledgeHeartbeat]);
 }
 
 #[test]
@@ -248,4 +272,151 @@ fn nothing_comes_after_the_close() {
     client.wait(1_000);
     assert_eq!(client.outputs(), []);
     assert_eq!(client.session.poll_timeout(), None);
+}
+
+fn follow(channel: u64, after: u64) -> Output {
+    Output::Follow { channel: ChannelId(channel), after: Position(after) }
+}
+
+#[test]
+fn a_first_poll_is_made_ready_and_a_later_one_is_only_told_what_changed() {
+    let poll = Form::Poll(Duration::from_secs(25));
+    let (_, outputs) = Client::requested(poll, "");
+    assert!(matches!(&outputs[0], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
+    assert_eq!(outputs[1..], [follow(1, 17), follow(2, 5)]);
+
+    let (_, outputs) = Client::requested(poll, "1:16,2:5");
+    assert_eq!(outputs, [follow(1, 16), follow(2, 5)]);
+
+    let (mut client, outputs) = Client::requested(poll, "1:17,9:3");
+    assert!(
+        matches!(&outputs[0], Output::Write(new) if new.as_str().contains("channel_create")),
+        "{outputs:?}"
+    );
+    assert!(
+        matches!(&outputs[1], Output::Write(gone) if gone.as_str().contains("channel_delete")),
+        "{outputs:?}"
+    );
+    assert_eq!(outputs[2..], [Output::Unfollow(ChannelId(9)), follow(1, 17), follow(2, 5)]);
+    assert_eq!(client.outputs(), []);
+}
+
+#[test]
+fn a_poll_waits_from_the_moment_at_which_it_has_caught_up() {
+    let (mut client, _) = Client::requested(Form::Poll(Duration::from_secs(25)), "1:1,2:1");
+    client.is(Input::Followed(ChannelId(1)));
+    client.wait(100);
+    assert_eq!(client.outputs(), []);
+    client.is(Input::Followed(ChannelId(2)));
+    client.wait(24);
+    assert_eq!(client.outputs(), []);
+    client.wait(1);
+    assert_eq!(client.outputs(), [Output::End]);
+}
+
+#[test]
+fn a_poll_on_a_node_that_goes_is_answered_at_once_and_a_stream_after_the_delay() {
+    let delay = Duration::from_secs(3);
+    let (mut client, _) = Client::requested(Form::Poll(Duration::from_secs(25)), "1:1");
+    client.is(Input::Reconnect(delay));
+    assert_eq!(client.written(), [r#"{"op":"reconnect","delay_ms":3000}"#, "End"]);
+
+    let (mut client, _) = Client::requested(Form::Stream, "1:1");
+    client.is(Input::Reconnect(delay));
+    assert_eq!(client.written(), [r#"{"op":"reconnect","delay_ms":3000}"#]);
+    client.wait(5);
+    assert_eq!(closed(&client.outputs()), Some(CloseReason::Restart));
+}
+
+#[test]
+fn a_stream_is_made_ready_each_time_and_needs_no_sign_of_life() {
+    let (mut client, outputs) = Client::requested(Form::Stream, "1:16,9:3");
+    assert!(matches!(&outputs[0], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
+    assert_eq!(outputs[1..], [Output::Unfollow(ChannelId(9)), follow(1, 16), follow(2, 5)]);
+    client.wait(3_599);
+    assert_eq!(client.outputs(), []);
+    client.wait(1);
+    assert_eq!(closed(&client.outputs()), Some(CloseReason::TokenExpired));
+}
+
+#[test]
+fn a_withdrawn_channel_is_left_and_can_come_back() {
+    let (mut client, _) = Client::live("{}");
+    client.is(Input::Withdrawn(ChannelId(2)));
+    client.is(Input::Withdrawn(ChannelId(2)));
+    let outputs = client.outputs();
+    assert_eq!(outputs[0], Output::Unfollow(ChannelId(2)));
+    assert!(
+        matches!(&outputs[1..], [Output::Queue(gone)] if gone.as_str() == r#"{"op":"event","type":"channel_delete","channel_id":"2"}"#),
+        "{outputs:?}"
+    );
+    client.is(Input::Introduced(Introduction { channel: channel(2, 9), after: Position(9) }));
+    assert_eq!(client.outputs()[1], follow(2, 9));
+}
+
+#[test]
+fn typing_is_told_once_in_three_seconds_and_only_where_the_user_is() {
+    let (mut client, _) = Client::live("{}");
+    let typing = |channel: u64| format!(r#"{{"op":"typing","channel_id":"{channel}"}}"#);
+    client.says(&typing(2));
+    client.says(&typing(2));
+    client.says(&typing(1));
+    assert_eq!(client.outputs(), [2, 1].map(|id| Output::Typing(ChannelId(id))));
+    client.wait(3);
+    client.says(&typing(2));
+    assert_eq!(client.outputs(), [Output::Typing(ChannelId(2))]);
+    client.says(&typing(3));
+    assert!(client.written()[0].contains("unknown_channel"));
+}
+
+#[test]
+fn so_many_users_can_be_watched_and_no_more() {
+    let (mut client, _) = Client::live("{}");
+    let watch = |count: usize| {
+        let users: Vec<_> = (0..count).map(|number| format!("user-{number}")).collect();
+        serde_json::json!({"op": "watch", "user_ids": users}).to_string()
+    };
+    client.says(&watch(100));
+    assert!(matches!(&client.outputs()[..], [Output::Watch(users)] if users.len() == 100));
+    client.says(&watch(101));
+    assert!(client.written()[0].contains("at most 100"));
+}
+
+#[test]
+fn a_few_fetches_at_a_time_are_answered_with_entries() {
+    let (mut client, _) = Client::live("{}");
+    let asks = r#"{"op":"fetch","channel_id":"2","after":"3","limit":2}"#;
+    for _ in 0..5 {
+        client.says(asks);
+    }
+    let outputs = client.outputs();
+    let fetch = Fetch { channel_id: ChannelId(2), after: Position(3), limit: 2 };
+    assert_eq!(outputs[..4], [fetch; 4].map(Output::Fetch));
+    assert!(matches!(&outputs[4], Output::Write(error) if error.as_str().contains("rate_limited")));
+    let entry = |position| Entry::Void { channel_id: ChannelId(2), position: Position(position) };
+    client.is(Input::Fetched { fetch, result: Ok(vec![entry(4), entry(5)]) });
+    let filled = client.written();
+    assert!(
+        filled[0].starts_with(r#"{"op":"fill","channel_id":"2","after":"3","entries":[{"type":"void","channel_id":"2","position":"4"},{"#),
+        "{filled:?}"
+    );
+    client.says(asks);
+    client.is(Input::Fetched { fetch, result: Err(Problem::new(ErrorCode::UnknownChannel, "gone")) });
+    assert!(client.written()[1].contains("unknown_channel"));
+    for limit in [0, 101] {
+        client.says(&format!(r#"{{"op":"fetch","channel_id":"2","after":"3","limit":{limit}}}"#));
+        assert!(client.written()[0].contains("malformed"));
+    }
+}
+
+#[test]
+fn only_typing_and_presence_may_be_dropped() {
+    let ada = "ada".parse().unwrap();
+    let class = |event| codec::encode(&ServerFrame::Event(event)).class();
+    use crate::protocol::frame::Event;
+    assert_eq!(class(Event::Typing { channel_id: ChannelId(2), user_id: &ada }), Class::Ephemeral);
+    assert_eq!(class(Event::Presence { users: &[] }), Class::Ephemeral);
+    assert_eq!(class(Event::ChannelDelete { channel_id: ChannelId(2) }), Class::Control);
+    let entry = Entry::Void { channel_id: ChannelId(2), position: Position(4) };
+    assert_eq!(codec::encode_entry(&entry).class(), Class::Entry(ChannelId(2), Position(4)));
 }

@@ -16,9 +16,12 @@ pub enum Wake {
     TokenExpiry,
     /// The client was told to go elsewhere and is still here.
     Restart,
+    /// Nothing has come for a client that polls.
+    PollEnd,
 }
 
-const ALL: [Wake; 4] = [Wake::IdentifyDeadline, Wake::HeartbeatDeadline, Wake::TokenExpiry, Wake::Restart];
+const ALL: [Wake; 5] =
+    [Wake::IdentifyDeadline, Wake::HeartbeatDeadline, Wake::TokenExpiry, Wake::Restart, Wake::PollEnd];
 
 /// One instant per reason.
 #[derive(Debug, Default)]
@@ -29,6 +32,11 @@ pub(super) struct Timers {
 impl Timers {
     pub fn set(&mut self, wake: Wake, at: Instant) {
         self.at[wake as usize] = Some(at);
+    }
+
+    /// Sets an instant where there is none.
+    pub fn set_once(&mut self, wake: Wake, at: Instant) {
+        self.at[wake as usize].get_or_insert(at);
     }
 
     pub fn clear(&mut self, wake: Wake) {

@@ -8,3 +8,4 @@ pub mod conformance;
 pub mod deaf;
 pub mod http;
 pub mod proxy;
+pub mod requests;

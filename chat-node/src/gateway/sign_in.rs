@@ -1,0 +1,61 @@
+//! What a client needs to begin: its user written down, its channels gathered.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Gateway;
+use crate::auth::Identity;
+use crate::ids::UserId;
+use crate::protocol::cursors::Cursors;
+use crate::protocol::message::User;
+use crate::session::{IdentifyRefusal, Welcome};
+use crate::store::StoreError;
+
+/// Longest life of a connection's token that a timer is set for.
+const LIFE_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// Users who are known to be written down; forgetting one is only a write more.
+const WRITTEN_MAX: usize = 65_536;
+
+/// Users whom this node has written down, with the names that they had.
+#[derive(Debug, Default)]
+pub struct Written(Mutex<BTreeMap<UserId, String>>);
+
+pub(super) async fn welcome(
+    gateway: &Gateway,
+    identity: Identity,
+    cursors: &Cursors,
+    now: Instant,
+) -> Result<Welcome, IdentifyRefusal> {
+    let unavailable = |error: StoreError| {
+        tracing::warn!(%error, "a user could not be signed in");
+        IdentifyRefusal::Unavailable
+    };
+    let Identity { user, expires_s } = identity;
+    if !gateway.written.has(&user) {
+        gateway.store.put_user(&user).await.map_err(unavailable)?;
+        gateway.written.add(&user);
+    }
+    let channels = gateway.channels.of_user(&user.id, &cursors.0).await.map_err(unavailable)?;
+    let left = Duration::from_secs(expires_s.saturating_sub(gateway.clock.wall_ms() / 1_000));
+    Ok(Welcome { user, expires: now + left.min(LIFE_MAX), channels })
+}
+
+impl Written {
+    fn has(&self, user: &User) -> bool {
+        self.with(|names| names.get(&user.id) == Some(&user.name))
+    }
+
+    fn add(&self, user: &User) {
+        self.with(|names| {
+            if names.len() >= WRITTEN_MAX {
+                names.clear();
+            }
+            names.insert(user.id.clone(), user.name.clone());
+        });
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut BTreeMap<UserId, String>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

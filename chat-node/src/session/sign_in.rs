@@ -1,0 +1,94 @@
+//! From a known user to a live session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::sends::Sends;
+use super::timers::Wake;
+use super::{Form, IdentifyRefusal, Live, Output, Session, Stage, Welcome};
+use crate::error::{CloseReason, ErrorCode, Problem};
+use crate::ids::ChannelId;
+use crate::protocol::cursors::Cursors;
+use crate::protocol::frame::{ChannelView, Event, Identify, ServerFrame};
+
+impl Session {
+    pub(super) fn identify(&mut self, identify: Identify) {
+        if !matches!(self.stage, Stage::Greeted) {
+            return self.close(CloseReason::AlreadyIdentified);
+        }
+        self.stage = Stage::Identifying { cursors: Cursors(identify.cursors.clone()) };
+        self.outputs.push_back(Output::Identify(identify));
+    }
+
+    pub(super) fn identified(&mut self, result: Result<Welcome, IdentifyRefusal>, now: Instant) {
+        let Stage::Identifying { cursors } = &mut self.stage else { return };
+        let cursors = std::mem::take(cursors);
+        match result {
+            Ok(welcome) => self.begin(&welcome, &cursors, now),
+            Err(IdentifyRefusal::BadToken(reason)) => {
+                let message = format!("the token is refused: {reason}");
+                self.refuse(&Problem::new(ErrorCode::Unauthorized, message), None);
+                self.close(CloseReason::BadToken);
+            }
+            Err(IdentifyRefusal::TooManyConnections) => self.close(CloseReason::TooManyConnections),
+            Err(IdentifyRefusal::Unavailable) => self.close(CloseReason::Unavailable),
+        }
+    }
+
+    fn begin(&mut self, welcome: &Welcome, cursors: &Cursors, now: Instant) {
+        self.timers.clear(Wake::IdentifyDeadline);
+        if self.form == Form::Dialogue {
+            self.timers.set(Wake::HeartbeatDeadline, now + self.limits.heartbeat * 2);
+        }
+        self.timers.set(Wake::TokenExpiry, welcome.expires);
+        let channels = welcome.channels.as_slice();
+        let polls_again = matches!(self.form, Form::Poll(_)) && !cursors.0.is_empty();
+        if polls_again {
+            self.tell_what_changed(channels, cursors);
+        } else {
+            self.write(&ServerFrame::Ready { server_id: self.server_id, user: &welcome.user, channels });
+        }
+        self.forget_what_is_gone(channels, cursors);
+        for channel in channels {
+            // A cursor beyond the head would hear nothing until the channel has come so far.
+            let after = cursors.0.get(&channel.id).map_or(channel.head, |cursor| channel.head.min(*cursor));
+            self.outputs.push_back(Output::Follow { channel: channel.id, after });
+        }
+        let following: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
+        let sends = Sends::new(self.limits.pending_sends);
+        let behind = following.clone();
+        self.stage = Stage::Live(Live { sends, following, behind, fetches: 0, typed: BTreeMap::new() });
+        self.wait_if_up_to_date(now);
+    }
+
+    /// A client that polls was told of its channels by its first poll. Its cursors say which ones those are.
+    fn tell_what_changed(&mut self, channels: &[ChannelView], cursors: &Cursors) {
+        for channel in channels.iter().filter(|channel| !cursors.0.contains_key(&channel.id)) {
+            self.write(&ServerFrame::Event(Event::ChannelCreate { channel }));
+        }
+        for channel_id in gone(channels, cursors) {
+            self.write(&ServerFrame::Event(Event::ChannelDelete { channel_id }));
+        }
+    }
+
+    /// So that what a client gets back as its cursors does not grow for ever.
+    fn forget_what_is_gone(&mut self, channels: &[ChannelView], cursors: &Cursors) {
+        if self.form != Form::Dialogue {
+            self.outputs.extend(gone(channels, cursors).map(Output::Unfollow));
+        }
+    }
+
+    /// The wait of a poll begins when all that was missed is queued.
+    pub(super) fn wait_if_up_to_date(&mut self, now: Instant) {
+        let Form::Poll(wait) = self.form else { return };
+        if matches!(&self.stage, Stage::Live(live) if live.behind.is_empty()) {
+            self.timers.set_once(Wake::PollEnd, now + wait);
+        }
+    }
+}
+
+/// Channels of the cursors that are none of the user's.
+fn gone(channels: &[ChannelView], cursors: &Cursors) -> impl Iterator<Item = ChannelId> {
+    let known: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
+    cursors.0.keys().copied().filter(move |id| !known.contains(id))
+}
