@@ -7,6 +7,9 @@ use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::emoji::Emoji;
 use crate::protocol::message::{ChangeEntry, Message, ReactionCount};
 
+/// The most messages that [`ChangeStore::pinned`] returns.
+pub const PINNED_LIMIT: usize = 50;
+
 /// Messages with what has changed since they were written.
 #[async_trait]
 pub trait ChangeStore {
@@ -23,7 +26,8 @@ pub trait ChangeStore {
         limit: u16,
     ) -> Result<Vec<ChangeEntry>, StoreError>;
 
-    /// Writes down that all changes up to `position` are folded; that position never falls.
+    /// Writes down that all changes up to `position` are folded; that position never falls. Only for a position
+    /// that has no open one before it: a change that is stored there later would not be found.
     async fn set_folded(&self, channel: ChannelId, position: Position) -> Result<(), StoreError>;
 
     /// A message of a channel, unless it is deleted; without reactions.

@@ -21,12 +21,17 @@ use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
 use writer::{Durability, Writer};
 
+mod changes;
 mod channels;
 mod entries;
 mod fault;
+mod groups;
 mod history;
 mod layout;
 mod leases;
+mod reactions;
+mod reads;
+mod retention;
 mod rows;
 mod tables;
 mod users;
@@ -230,7 +235,12 @@ impl LogStore for Embedded {
         after: Position,
         limit: u16,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.read(move |tx| entries::after(tx, channel, after, limit)).await
+        self.read(move |tx| {
+            // While a bucket is being removed, some of it may still be there.
+            let floor = channels::floor(tx, channel)?;
+            entries::after(tx, channel, after.max(floor), limit)
+        })
+        .await
     }
 
     async fn history(

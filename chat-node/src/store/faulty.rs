@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
+use super::bucket::Bucket;
 use super::{
-    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
-    StoreError, UserStore,
+    Around, ChangeStore, Channel, ChannelStore, GroupStore, Inserted, Lease, LeaseStore, LogStore,
+    NewChannel, ReadStore, Reservation, Reserve, RetentionStore, Store, StoreError, UserStore,
 };
-use crate::ids::{ChannelId, Position, UserId};
-use crate::protocol::message::{Entry, Message, User};
+use crate::groups::{Concerned, Group, GroupKind, GroupSettings, Member, Override, Role};
+use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
+use crate::protocol::emoji::Emoji;
+use crate::protocol::message::{ChangeEntry, Entry, Message, ReactionCount, User};
 
 /// Another store with faults before and after it.
 #[derive(Debug)]
@@ -160,5 +163,168 @@ impl LogStore for Faulty {
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
         self.up()?.history(channel, around, limit).await
+    }
+}
+
+#[async_trait]
+impl ChangeStore for Faulty {
+    async fn fold(&self, change: &ChangeEntry) -> Result<(), StoreError> {
+        self.up()?.fold(change).await
+    }
+
+    async fn changes_after(
+        &self,
+        channel: ChannelId,
+        after: Position,
+        limit: u16,
+    ) -> Result<Vec<ChangeEntry>, StoreError> {
+        self.up()?.changes_after(channel, after, limit).await
+    }
+
+    async fn set_folded(&self, channel: ChannelId, position: Position) -> Result<(), StoreError> {
+        self.up()?.set_folded(channel, position).await
+    }
+
+    async fn message(&self, channel: ChannelId, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.up()?.message(channel, id).await
+    }
+
+    async fn pinned(&self, channel: ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.up()?.pinned(channel).await
+    }
+
+    async fn reactions(
+        &self,
+        messages: &[MessageId],
+        viewer: &UserId,
+    ) -> Result<Vec<(MessageId, Vec<ReactionCount>)>, StoreError> {
+        self.up()?.reactions(messages, viewer).await
+    }
+
+    async fn reactors(
+        &self,
+        message: MessageId,
+        emoji: &Emoji,
+        page: (Option<&UserId>, u16),
+    ) -> Result<Vec<UserId>, StoreError> {
+        self.up()?.reactors(message, emoji, page).await
+    }
+}
+
+#[async_trait]
+impl GroupStore for Faulty {
+    async fn create_group(
+        &self,
+        id: GroupId,
+        kind: &GroupKind,
+        settings: &GroupSettings,
+    ) -> Result<Group, StoreError> {
+        self.up()?.create_group(id, kind, settings).await
+    }
+
+    async fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
+        self.up()?.group(id).await
+    }
+
+    async fn set_group_settings(&self, id: GroupId, settings: &GroupSettings) -> Result<(), StoreError> {
+        self.up()?.set_group_settings(id, settings).await
+    }
+
+    async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
+        self.up()?.delete_group(id).await
+    }
+
+    async fn bump(&self, id: GroupId, concerned: &Concerned) -> Result<Option<AccessVersion>, StoreError> {
+        self.up()?.bump(id, concerned).await
+    }
+
+    async fn roles(&self, group: GroupId, users: &[UserId]) -> Result<Vec<(UserId, Role)>, StoreError> {
+        self.up()?.roles(group, users).await
+    }
+
+    async fn set_role(
+        &self,
+        group: GroupId,
+        member: (&UserId, Option<Role>),
+        since_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.up()?.set_role(group, member, since_ms).await
+    }
+
+    async fn members(
+        &self,
+        group: GroupId,
+        after: Option<&UserId>,
+        limit: u16,
+    ) -> Result<Vec<Member>, StoreError> {
+        self.up()?.members(group, after, limit).await
+    }
+
+    async fn count_members(&self, group: GroupId, up_to: u32) -> Result<u32, StoreError> {
+        self.up()?.count_members(group, up_to).await
+    }
+
+    async fn groups_of(&self, user: &UserId) -> Result<Vec<(GroupId, Role)>, StoreError> {
+        self.up()?.groups_of(user).await
+    }
+
+    async fn create_channel(&self, channel: &NewChannel) -> Result<Channel, StoreError> {
+        self.up()?.create_channel(channel).await
+    }
+
+    async fn set_overrides(&self, channel: ChannelId, overrides: &[Override]) -> Result<(), StoreError> {
+        self.up()?.set_overrides(channel, overrides).await
+    }
+
+    async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {
+        self.up()?.delete_channel(id).await
+    }
+
+    async fn channels_of(&self, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
+        self.up()?.channels_of(groups).await
+    }
+}
+
+#[async_trait]
+impl ReadStore for Faulty {
+    async fn set_read(
+        &self,
+        user: &UserId,
+        channel: ChannelId,
+        position: Position,
+    ) -> Result<Position, StoreError> {
+        self.up()?.set_read(user, channel, position).await
+    }
+
+    async fn reads(
+        &self,
+        user: &UserId,
+        channels: &[ChannelId],
+    ) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+        self.up()?.reads(user, channels).await
+    }
+
+    async fn count_messages(
+        &self,
+        channel: ChannelId,
+        after: Position,
+        up_to: u16,
+    ) -> Result<u16, StoreError> {
+        self.up()?.count_messages(channel, after, up_to).await
+    }
+}
+
+#[async_trait]
+impl RetentionStore for Faulty {
+    async fn buckets_before(
+        &self,
+        bucket: Bucket,
+        limit: u16,
+    ) -> Result<Vec<(ChannelId, Bucket)>, StoreError> {
+        self.up()?.buckets_before(bucket, limit).await
+    }
+
+    async fn drop_bucket(&self, channel: ChannelId, bucket: Bucket) -> Result<Position, StoreError> {
+        self.up()?.drop_bucket(channel, bucket).await
     }
 }

@@ -23,7 +23,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-pub use self::changes::ChangeStore;
+pub use self::changes::{ChangeStore, PINNED_LIMIT};
 pub use self::channels::{Channel, ChannelKind, ChannelStore, DIRECT_CHANNELS_LIMIT, NewChannel};
 pub use self::groups::GroupStore;
 pub use self::leases::{Lease, LeaseStore};
@@ -62,7 +62,19 @@ impl StoreError {
 
 /// A backend.
 #[async_trait]
-pub trait Store: LeaseStore + UserStore + ChannelStore + LogStore + Send + Sync + Debug {
+pub trait Store:
+    LeaseStore
+    + UserStore
+    + ChannelStore
+    + LogStore
+    + ChangeStore
+    + GroupStore
+    + ReadStore
+    + RetentionStore
+    + Send
+    + Sync
+    + Debug
+{
     /// Makes collections, indexes, the official group and its first channel where they are absent. May run many times,
     /// from many nodes at once. Writes down the length of a bucket, and refuses another one than was written down.
     async fn prepare(&self, official_name: &str) -> Result<(), StoreError>;

@@ -24,13 +24,18 @@ use entry_rows::EntryRow;
 use summary::Summary;
 
 mod call;
+mod changes;
 mod channels;
 mod entries;
 mod entry_rows;
+mod groups;
 mod history;
 mod insert;
 mod leases;
 mod prepare;
+mod reactions;
+mod reads;
+mod retention;
 mod rows;
 mod summary;
 mod users;
@@ -74,6 +79,22 @@ impl Mongo {
 
     fn entries(&self) -> Collection<EntryRow> {
         self.database.collection("entries")
+    }
+
+    fn reactions(&self) -> Collection<Document> {
+        self.database.collection("reactions")
+    }
+
+    fn groups(&self) -> Collection<groups::GroupRow> {
+        self.database.collection("groups")
+    }
+
+    fn members(&self) -> Collection<groups::MemberRow> {
+        self.database.collection("members")
+    }
+
+    fn reads(&self) -> Collection<reads::ReadRow> {
+        self.database.collection("reads")
     }
 
     fn buckets(&self) -> Collection<Document> {
@@ -204,7 +225,7 @@ impl LogStore for Mongo {
         after: Position,
         limit: u16,
     ) -> Result<Vec<Entry>, StoreError> {
-        entries::after(self, channel, after, limit).await
+        within(entries::after(self, channel, after, limit)).await
     }
 
     async fn history(

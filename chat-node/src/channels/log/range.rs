@@ -25,6 +25,12 @@ pub(super) async fn read(
     if holes(after, &entries, limit).is_empty() {
         return Ok(entries);
     }
+    // What is below the floor has been removed: there is nothing to wait for, and nothing to seal.
+    let floor = store.channel(channel).await?.map_or(Position(0), |channel| channel.floor);
+    let after = after.max(floor);
+    if holes(after, &entries, limit).is_empty() {
+        return Ok(entries);
+    }
     sleep(PATIENCE).await;
     for attempt in 1..=ATTEMPTS {
         let mut entries = store.entries_after(channel, after, limit).await?;

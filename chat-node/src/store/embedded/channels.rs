@@ -4,11 +4,13 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{missing, unreadable};
-use super::tables::{CHANNELS, HEADS, MARKS, MEMBERSHIPS, PAIRS};
+use super::tables::{CHANNELS, CHANNELS_OF, HEADS, MARKS, MEMBERSHIPS, PAIRS};
 use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
 use crate::protocol::message::ChannelSettings;
-use crate::store::{Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError};
+use crate::store::{
+    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
@@ -27,13 +29,23 @@ pub(super) enum Kind {
 
 /// The official group's first channel; its name is the configured one until its settings are changed.
 pub(super) fn put_official(tx: &WriteTransaction, name: &str) -> Result<(), StoreError> {
-    let settings = ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() };
-    match row(&tx.open_table(CHANNELS)?, ChannelId::OFFICIAL)? {
-        Some(known) if known.settings_at > Position(0) => return Ok(()),
-        _ => {}
+    let name = name.to_owned();
+    let row = match row(&tx.open_table(CHANNELS)?, ChannelId::OFFICIAL)? {
+        Some(row) if row.settings_at > Position(0) => return Ok(()),
+        Some(row) => Row { settings: ChannelSettings { name, ..row.settings }, ..row },
+        None => {
+            let settings = ChannelSettings { name, ..ChannelSettings::default() };
+            Row::new(Kind::Group(GroupId::OFFICIAL), settings, Vec::new())
+        }
+    };
+    tx.open_table(CHANNELS_OF)?.insert((GroupId::OFFICIAL.0, ChannelId::OFFICIAL.0), ())?;
+    put(tx, ChannelId::OFFICIAL, &row)
+}
+
+impl Row {
+    fn new(kind: Kind, settings: ChannelSettings, overrides: Vec<Override>) -> Self {
+        Self { kind, settings, settings_at: Position(0), overrides }
     }
-    let kind = Kind::Group(GroupId::OFFICIAL);
-    put(tx, ChannelId::OFFICIAL, &Row { kind, settings, settings_at: Position(0), overrides: Vec::new() })
 }
 
 pub(super) fn open_direct(
@@ -55,9 +67,84 @@ pub(super) fn open_direct(
     for user in users {
         memberships.insert((user.as_str(), id.0), ())?;
     }
-    let (kind, settings) = (Kind::Direct(users.clone()), ChannelSettings::default());
-    put(tx, id, &Row { kind, settings, settings_at: Position(0), overrides: Vec::new() })?;
+    put(tx, id, &Row::new(Kind::Direct(users.clone()), ChannelSettings::default(), Vec::new()))?;
     get_written(tx, id)?.ok_or_else(|| missing("two users' channel"))
+}
+
+pub(super) fn create(tx: &WriteTransaction, new: &NewChannel) -> Result<Channel, StoreError> {
+    if row(&tx.open_table(CHANNELS)?, new.id)?.is_none() {
+        tx.open_table(CHANNELS_OF)?.insert((new.group.0, new.id.0), ())?;
+        let row = Row::new(Kind::Group(new.group), new.settings.clone(), new.overrides.clone());
+        put(tx, new.id, &row)?;
+    }
+    get_written(tx, new.id)?.ok_or_else(|| missing("a new channel"))
+}
+
+pub(super) fn set_overrides(
+    tx: &WriteTransaction,
+    id: ChannelId,
+    overrides: &[Override],
+) -> Result<(), StoreError> {
+    let known = row(&tx.open_table(CHANNELS)?, id)?;
+    known.map_or(Ok(()), |row| put(tx, id, &Row { overrides: overrides.to_vec(), ..row }))
+}
+
+/// Removes a group's channel; direct ones stay.
+pub(super) fn delete(tx: &WriteTransaction, id: ChannelId) -> Result<(), StoreError> {
+    let Some(Row { kind: Kind::Group(group), .. }) = row(&tx.open_table(CHANNELS)?, id)? else {
+        return Ok(());
+    };
+    tx.open_table(CHANNELS_OF)?.remove((group.0, id.0))?;
+    tx.open_table(CHANNELS)?.remove(id.0)?;
+    tx.open_table(HEADS)?.remove(id.0)?;
+    tx.open_table(MARKS)?.remove(id.0)?;
+    Ok(())
+}
+
+pub(super) fn of_groups(tx: &ReadTransaction, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
+    let table = tx.open_table(CHANNELS_OF)?;
+    let mut found = Vec::new();
+    for group in groups {
+        for row in table.range((group.0, 0)..=(group.0, u64::MAX))? {
+            let id = ChannelId(row?.0.value().1);
+            found.push(get(tx, id)?.ok_or_else(|| missing("a group's channel"))?);
+        }
+    }
+    found.sort_by_key(|channel| channel.id);
+    Ok(found)
+}
+
+/// Raises the access version of a group's channels.
+pub(super) fn raise_access(
+    tx: &WriteTransaction,
+    group: GroupId,
+    version: AccessVersion,
+) -> Result<(), StoreError> {
+    let (of_group, mut heads) = (tx.open_table(CHANNELS_OF)?, tx.open_table(HEADS)?);
+    for row in of_group.range((group.0, 0)..=(group.0, u64::MAX))? {
+        let id = row?.0.value().1;
+        let head = heads.get(id)?.map(|row| row.value());
+        if let Some((head, time_ms, last_message, access)) = head {
+            heads.insert(id, (head, time_ms, last_message, access.max(version.0)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Raises the position up to which changes are folded, and the floor; neither falls. Gives the floor.
+pub(super) fn raise_marks(
+    tx: &WriteTransaction,
+    id: ChannelId,
+    (folded, floor): (Position, Position),
+) -> Result<Position, StoreError> {
+    if row(&tx.open_table(CHANNELS)?, id)?.is_none() {
+        return Ok(floor);
+    }
+    let mut marks = tx.open_table(MARKS)?;
+    let (old_folded, old_floor) = marks.get(id.0)?.map_or((0, 0), |marks| marks.value());
+    let floor = floor.0.max(old_floor);
+    marks.insert(id.0, (folded.0.max(old_folded), floor))?;
+    Ok(Position(floor))
 }
 
 pub(super) fn reserve(
@@ -111,6 +198,11 @@ fn channel(
         folded: Position(folded),
         floor: Position(floor),
     })
+}
+
+/// Entries up to here are gone.
+pub(super) fn floor(tx: &ReadTransaction, id: ChannelId) -> Result<Position, StoreError> {
+    Ok(Position(tx.open_table(MARKS)?.get(id.0)?.map_or(0, |marks| marks.value().1)))
 }
 
 pub(super) fn heads(

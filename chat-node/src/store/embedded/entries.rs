@@ -4,9 +4,9 @@ use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::fault::missing;
 use super::rows::EntryRow;
-use super::tables::{BUCKETS, CHANGES, ENTRIES, IDS, NONCES, TIMELINE};
+use super::tables::{BUCKETS, CHANGES, EDITS, ENTRIES, IDS, NONCES, TIMELINE};
 use crate::ids::{ChannelId, MessageId, Position, UserId};
-use crate::protocol::message::{ChangeEntry, Entry, Message};
+use crate::protocol::message::{Change, ChangeEntry, Entry, Message};
 use crate::store::bucket::{Bucket, BucketLength};
 use crate::store::{Inserted, StoreError};
 
@@ -15,6 +15,7 @@ struct Log<'tx> {
     entries: Table<'tx, (u64, u64), &'static [u8]>,
     ids: Table<'tx, u64, (u64, u64)>,
     changes: Table<'tx, (u64, u64), ()>,
+    edits: Table<'tx, (u64, u64), ()>,
     buckets: Table<'tx, (u64, u64), u64>,
     timeline: Table<'tx, (u64, u64, u64), u64>,
     nonces: Table<'tx, (u64, &'static str, &'static str), u64>,
@@ -33,6 +34,7 @@ pub(super) fn insert(
         entries: tx.open_table(ENTRIES)?,
         ids: tx.open_table(IDS)?,
         changes: tx.open_table(CHANGES)?,
+        edits: tx.open_table(EDITS)?,
         buckets: tx.open_table(BUCKETS)?,
         timeline: tx.open_table(TIMELINE)?,
         nonces: tx.open_table(NONCES)?,
@@ -76,6 +78,9 @@ impl Log<'_> {
         }
         self.put(keys, &EntryRow::new_change(change))?;
         self.changes.insert((keys.0, keys.1), ())?;
+        if let Change::Edit { message_id, .. } = &change.change {
+            self.edits.insert((message_id.0, keys.1), ())?;
+        }
         Ok(Inserted::New)
     }
 

@@ -2,11 +2,11 @@
 
 use redb::{ReadableTable, WriteTransaction};
 
-use super::channels;
 use super::tables::{
-    BUCKETS, CHANGES, CHANNELS, ENTRIES, HEADS, IDS, LAYOUT, LEASES, MARKS, MEMBERSHIPS, NONCES, PAIRS,
-    TIMELINE, USERS,
+    BUCKETS, CHANGES, CHANNELS, CHANNELS_OF, EDITS, ENTRIES, GROUPS, GROUPS_OF, HEADS, IDS, LAYOUT, LEASES,
+    MARKS, MEMBERS, MEMBERSHIPS, NONCES, PAIRS, PINS, REACTIONS, READS, TIMELINE, USERS,
 };
+use super::{channels, groups};
 use crate::store::StoreError;
 use crate::store::bucket::BucketLength;
 use crate::store::layout::{Layout, VERSION};
@@ -27,6 +27,15 @@ pub(super) fn prepare(tx: &WriteTransaction, bucket: BucketLength, official: &st
     tx.open_table(BUCKETS)?;
     tx.open_table(TIMELINE)?;
     tx.open_table(NONCES)?;
+    tx.open_table(EDITS)?;
+    tx.open_table(PINS)?;
+    tx.open_table(REACTIONS)?;
+    tx.open_table(GROUPS)?;
+    tx.open_table(MEMBERS)?;
+    tx.open_table(GROUPS_OF)?;
+    tx.open_table(CHANNELS_OF)?;
+    tx.open_table(READS)?;
+    groups::put_official(tx, official)?;
     channels::put_official(tx, official)
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::unreadable;
 use crate::ids::{AccessVersion, Position};
-use crate::protocol::message::{ChangeEntry, Entry, Message};
+use crate::protocol::message::{ChangeEntry, Composed, Entry, Message, Place};
 use crate::store::StoreError;
 
 /// A row of the entries' table that is not a void.
@@ -31,6 +31,16 @@ pub(super) struct MessageRow {
 pub(super) struct ChangeRow {
     pub access: AccessVersion,
     pub change: ChangeEntry,
+}
+
+impl MessageRow {
+    /// The row of the deleted message: its keys, which stay taken.
+    pub fn without_content(self) -> Self {
+        let Message { id, channel_id, position, access, author, nonce, .. } = self.message;
+        let place = Place { id, channel_id, position, access };
+        let message = Message::new(place, author, nonce, Composed::default());
+        Self { deleted: true, message, ..self }
+    }
 }
 
 impl EntryRow {

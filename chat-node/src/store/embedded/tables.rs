@@ -22,6 +22,23 @@ pub(super) const MEMBERSHIPS: TableDefinition<(&str, u64), ()> = TableDefinition
 pub(super) const ENTRIES: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("entries");
 /// Id of a message or change → channel and position.
 pub(super) const IDS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("ids");
+/// Message and position of every edit of it.
+pub(super) const EDITS: TableDefinition<(u64, u64), ()> = TableDefinition::new("edits");
+/// Channel and id of every pinned message.
+pub(super) const PINS: TableDefinition<(u64, u64), ()> = TableDefinition::new("pins");
+/// Message, emoji and user → position of the last change that is folded in, and whether the reaction is there.
+pub(super) const REACTIONS: TableDefinition<(u64, &str, &str), (u64, bool)> =
+    TableDefinition::new("reactions");
+/// Group → kind, settings, version and last changes as JSON.
+pub(super) const GROUPS: TableDefinition<u64, &[u8]> = TableDefinition::new("groups");
+/// Group and user → role and since when, as JSON.
+pub(super) const MEMBERS: TableDefinition<(u64, &str), &[u8]> = TableDefinition::new("members");
+/// User and group, for the user's groups.
+pub(super) const GROUPS_OF: TableDefinition<(&str, u64), ()> = TableDefinition::new("groups_of");
+/// Group and channel, for the group's channels.
+pub(super) const CHANNELS_OF: TableDefinition<(u64, u64), ()> = TableDefinition::new("channels_of");
+/// User and channel → position up to which the user has read.
+pub(super) const READS: TableDefinition<(&str, u64), u64> = TableDefinition::new("reads");
 /// Channel and position of every change.
 pub(super) const CHANGES: TableDefinition<(u64, u64), ()> = TableDefinition::new("changes");
 /// Channel and bucket → position of the last message or change in it.

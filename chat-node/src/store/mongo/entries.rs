@@ -3,9 +3,9 @@
 use futures::TryStreamExt;
 use mongodb::bson::doc;
 
-use super::Mongo;
 use super::call::call;
 use super::entry_rows::EntryRow;
+use super::{Mongo, channels};
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message};
 use crate::store::StoreError;
@@ -22,7 +22,24 @@ pub(super) async fn find_nonce(
     row.map(EntryRow::message).transpose()
 }
 
+/// The channel's floor is asked for only where something is missing at the beginning.
 pub(super) async fn after(
+    mongo: &Mongo,
+    channel: ChannelId,
+    after: Position,
+    limit: u16,
+) -> Result<Vec<Entry>, StoreError> {
+    let found = beyond(mongo, channel, after, limit).await?;
+    if found.first().is_none_or(|first| first.position() == after.next()) {
+        return Ok(found);
+    }
+    match channels::get(mongo, channel).await? {
+        Some(channel) if channel.floor > after => beyond(mongo, channel.id, channel.floor, limit).await,
+        _ => Ok(found),
+    }
+}
+
+async fn beyond(
     mongo: &Mongo,
     channel: ChannelId,
     after: Position,

@@ -9,13 +9,13 @@ use mongodb::options::IndexOptions;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::Mongo;
 use super::call::{DUPLICATE_KEY, Failure, call};
 use super::rows::{ChannelRow, signed, unsigned};
+use super::{Mongo, groups};
 use crate::ids::{ChannelId, GroupId, ServerId};
 use crate::protocol::message::ChannelSettings;
-use crate::store::StoreError;
 use crate::store::layout::{Layout, VERSION};
+use crate::store::{NewChannel, StoreError};
 
 /// Compatible servers may refuse one of several nodes that make the same collection.
 const ATTEMPTS: u32 = 8;
@@ -28,6 +28,7 @@ pub(super) async fn prepare(mongo: &Mongo, official_name: &str) -> Result<(), St
         repeated(|| make_index(mongo, collection, &index)).await?;
     }
     repeated(|| make_leases(mongo)).await?;
+    repeated(|| groups::put_official(mongo, official_name)).await?;
     repeated(|| put_official(mongo, official_name)).await
 }
 
@@ -48,19 +49,30 @@ async fn make_index(mongo: &Mongo, collection: &str, index: &IndexModel) -> Resu
 fn indexes() -> Vec<(&'static str, IndexModel)> {
     let unique = |name: &str| IndexOptions::builder().name(name.to_owned()).unique(true).build();
     let plain = |name: &str| IndexOptions::builder().name(name.to_owned()).build();
-    let where_exists = |name: &str, field: &str| {
-        let mut options = unique(name);
+    let where_exists = |mut options: IndexOptions, field: &str| {
         options.partial_filter_expression = Some(doc! { field: { "$exists": true } });
         options
     };
+    let some = |name: &str, field: &str| where_exists(plain(name), field);
     let index = |keys, options| IndexModel::builder().keys(keys).options(options).build();
     vec![
         ("entries", index(doc! { "channel": 1, "position": 1 }, unique("position"))),
-        ("entries", index(doc! { "channel": 1, "author": 1, "nonce": 1 }, where_exists("nonce", "nonce"))),
+        (
+            "entries",
+            index(doc! { "channel": 1, "author": 1, "nonce": 1 }, where_exists(unique("nonce"), "nonce")),
+        ),
         ("entries", index(doc! { "channel": 1, "kind": 1, "bucket": 1, "_id": -1 }, plain("history"))),
         ("entries", index(doc! { "channel": 1, "kind": 1, "position": 1 }, plain("kind"))),
+        ("entries", index(doc! { "edits": 1 }, some("edits", "edits"))),
+        ("entries", index(doc! { "channel": 1, "_id": -1 }, some("pinned", "pinned"))),
+        ("reactions", index(doc! { "message": 1, "emoji": 1, "user": 1 }, plain("emoji"))),
+        ("reactions", index(doc! { "channel": 1, "message": 1 }, plain("channel"))),
+        ("buckets", index(doc! { "bucket": 1 }, plain("oldest"))),
+        ("members", index(doc! { "group": 1, "user": 1 }, plain("group"))),
+        ("members", index(doc! { "user": 1, "group": 1 }, plain("user"))),
+        ("channels", index(doc! { "group": 1, "_id": 1 }, plain("group"))),
         ("buckets", index(doc! { "channel": 1, "bucket": -1 }, plain("newest"))),
-        ("channels", index(doc! { "pair": 1 }, where_exists("pair", "pair"))),
+        ("channels", index(doc! { "pair": 1 }, where_exists(unique("pair"), "pair"))),
         ("channels", index(doc! { "users": 1, "_id": -1 }, plain("user"))),
     ]
 }
@@ -124,8 +136,12 @@ fn only_duplicates(failure: &Failure) -> bool {
 
 /// The official group's first channel; its name is the configured one until its settings are changed.
 async fn put_official(mongo: &Mongo, name: &str) -> Result<(), StoreError> {
-    let settings = ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() };
-    let new = ChannelRow::of_group(ChannelId::OFFICIAL, GroupId::OFFICIAL, settings);
+    let new = ChannelRow::of_group(&NewChannel {
+        id: ChannelId::OFFICIAL,
+        group: GroupId::OFFICIAL,
+        settings: ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() },
+        overrides: Vec::new(),
+    });
     let channels = mongo.channels();
     match call(|| async { channels.insert_one(&new).await }).await {
         Err(failure) if failure.is_duplicate() => {}

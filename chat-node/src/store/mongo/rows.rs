@@ -1,13 +1,13 @@
 //! Documents of channels and users as stored, and what they mean. Whole numbers are signed there.
 
-use mongodb::bson::Bson;
+use mongodb::bson::{Bson, serialize_to_bson};
 use serde::{Deserialize, Serialize};
 
 use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::bucket::Bucket;
-use crate::store::{Channel, ChannelKind, StoreError};
+use crate::store::{Channel, ChannelKind, NewChannel, StoreError};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChannelRow {
@@ -80,14 +80,20 @@ pub(super) fn unsigned(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt(format!("a number is {number}")))
 }
 
+/// A value as the store holds it.
+pub(super) fn bson<T: Serialize + ?Sized>(value: &T) -> Result<Bson, StoreError> {
+    serialize_to_bson(value).map_err(|error| StoreError::Refused(format!("it cannot hold a value: {error}")))
+}
+
 /// The unique key of two users.
 pub(super) fn pair(users: &[UserId; 2]) -> String {
     format!("{} {}", users[0], users[1])
 }
 
 impl ChannelRow {
-    pub fn of_group(id: ChannelId, group: GroupId, settings: ChannelSettings) -> Self {
-        Self::new(id, KindRow::Group { group: signed(group.0) }, settings)
+    pub fn of_group(channel: &NewChannel) -> Self {
+        let NewChannel { id, group, settings, overrides } = channel.clone();
+        Self { overrides, ..Self::new(id, KindRow::Group { group: signed(group.0) }, settings) }
     }
 
     pub fn direct(id: ChannelId, users: &[UserId; 2]) -> Self {
