@@ -28,6 +28,8 @@ pub struct Metrics {
     pub received: IntCounter,
     /// Entries read from the store because they did not come over the bus.
     pub gaps_filled: IntCounter,
+    /// Bytes that wait for the broker's confirm.
+    pub publish_queue_bytes: IntGauge,
     /// Connections made to the broker.
     pub broker_connects: IntCounter,
     /// 1 while the broker is away.
@@ -93,6 +95,10 @@ impl Metrics {
             gaps_filled: make.counter(
                 "gaps_filled_total",
                 "Entries read from the store because they had not come over the bus.",
+            )?,
+            publish_queue_bytes: make.gauge(
+                "publish_queue_bytes",
+                "Bytes that wait to be published or to be confirmed by the broker.",
             )?,
             broker_connects: make.counter("broker_connects_total", "Connections made to the broker.")?,
             degraded: make

@@ -1,19 +1,23 @@
-//! What the platform asks: is the node alive, ready, what does it count, what does it say of itself.
+//! What the platform asks: is the node alive, ready, what does it count, what does it say of itself. And the one thing
+//! that it orders: which epochs to use.
 
 pub mod status;
+pub mod topology;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use crds::NodeReport;
 use crds::node::REPORT_PATH;
+use crds::topology::TOPOLOGY_PATH;
 
 use self::status::Status;
+use self::topology::ORDER_BYTES_MAX;
 
 /// Every route of the admin port.
 pub fn router(status: Arc<Status>) -> Router {
@@ -22,6 +26,7 @@ pub fn router(status: Arc<Status>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route(REPORT_PATH, get(report))
+        .route(TOPOLOGY_PATH, put(topology::take).layer(DefaultBodyLimit::max(ORDER_BYTES_MAX)))
         .with_state(status)
 }
 

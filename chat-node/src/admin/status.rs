@@ -64,6 +64,11 @@ impl Status {
         }
     }
 
+    /// The way to the other nodes, once it is there.
+    pub fn bus(&self) -> Option<&Arc<dyn Bus>> {
+        self.parts.get().map(|parts| &parts.bus)
+    }
+
     /// Why users should not be sent here; `None`: they should. A broker that is away is no reason: messages then
     /// take a little longer.
     pub fn not_ready(&self) -> Option<String> {

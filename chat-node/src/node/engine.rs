@@ -98,6 +98,7 @@ impl Engine {
             closing: self.gateway.closing.clone(),
         };
         let left = drain.run(plan).await;
+        self.gateway.bus.leave().await;
         self.leaving.cancel();
         // Otherwise the lease ends by itself.
         let _ = tokio::time::timeout(RELEASE_WITHIN, self.lease).await;

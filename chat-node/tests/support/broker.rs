@@ -9,7 +9,7 @@ use chat_node::metrics::Metrics;
 use crds::exchange::ClusterKey;
 use crds::node::Dependency;
 use crds::{QueueType, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
-use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions};
+use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -26,7 +26,7 @@ pub struct Broker {
     pub plan: TopologyPlan,
     pub queue: ServerQueue,
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Broker {
@@ -58,7 +58,7 @@ impl Broker {
         let cluster = ClusterKey::new("test", &format!("{:016x}", fastrand::u64(..)));
         let plan = TopologyPlan { epoch: 1, partitions, routing: RoutingMode::User };
         let (uri, queue) = (uri.parse().unwrap(), ServerQueue::default());
-        Some(Self { cluster, uri, plan, queue, channel, _connection: connection })
+        Some(Self { cluster, uri, plan, queue, channel, connection })
     }
 
     /// A node's bus that is connected.
@@ -74,7 +74,7 @@ impl Broker {
 
     pub fn start_with(&self, node: &str, change: impl Fn(&mut Credentials)) -> End {
         let (bus, received) = self.start_itself(node, change);
-        End { bus: Box::new(bus), received }
+        End { bus: Arc::new(bus), received }
     }
 
     pub fn start_itself(
@@ -105,19 +105,51 @@ impl Broker {
     }
 
     pub async fn declare(&self) {
-        let options = ExchangeDeclareOptions::default();
-        for (name, kind) in self.exchanges(self.plan) {
-            let declared =
-                self.channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await;
-            declared.unwrap();
+        self.declare_epoch(self.plan).await;
+        let (name, kind) = (self.cluster.control(), ExchangeKind::Fanout);
+        self.declare_one(name, kind).await;
+    }
+
+    pub async fn declare_epoch(&self, plan: TopologyPlan) {
+        for name in self.partitions(plan) {
+            self.declare_one(name, ExchangeKind::Direct).await;
         }
+    }
+
+    async fn declare_one(&self, name: String, kind: ExchangeKind) {
+        let (options, arguments) = (ExchangeDeclareOptions::default(), FieldTable::default());
+        self.channel.exchange_declare(name.into(), kind, options, arguments).await.unwrap();
     }
 
     /// Deletes the exchanges; every test does so at its end.
     pub async fn delete(&self) {
-        for (name, _) in self.exchanges(self.plan) {
-            self.channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
+        self.delete_all(std::iter::once(self.cluster.control()), false).await;
+        self.delete_all(self.partitions(self.plan), false).await;
+    }
+
+    /// Deletes an epoch's exchanges; fails if anything is still bound to one of them.
+    pub async fn delete_unused_epoch(&self, plan: TopologyPlan) {
+        self.delete_all(self.partitions(plan), true).await;
+    }
+
+    /// Fails if anything is still bound to one of the exchanges.
+    pub async fn delete_unused(&self) {
+        self.delete_all(std::iter::once(self.cluster.control()), true).await;
+        self.delete_unused_epoch(self.plan).await;
+    }
+
+    async fn delete_all(&self, names: impl Iterator<Item = String>, if_unused: bool) {
+        let options = ExchangeDeleteOptions { if_unused, ..ExchangeDeleteOptions::default() };
+        for name in names {
+            self.channel.exchange_delete(name.into(), options).await.unwrap();
         }
+    }
+
+    /// Whether there is a queue of this name that anybody may use.
+    pub async fn has_queue(&self, name: &str) -> bool {
+        let channel = self.connection.create_channel().await.unwrap();
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(name.into(), options, FieldTable::default()).await.is_ok()
     }
 
     /// Host and port of the broker.
@@ -126,11 +158,25 @@ impl Broker {
         format!("{}:{}", authority.host, authority.port)
     }
 
-    fn exchanges(&self, plan: TopologyPlan) -> impl Iterator<Item = (String, ExchangeKind)> {
-        let TopologyPlan { epoch, partitions, .. } = plan;
-        let direct = (0..partitions).map(move |p| (self.cluster.partition(epoch, p), ExchangeKind::Direct));
-        std::iter::once((self.cluster.control(), ExchangeKind::Fanout)).chain(direct)
+    fn partitions(&self, plan: TopologyPlan) -> impl Iterator<Item = String> {
+        (0..plan.partitions).map(move |partition| self.cluster.partition(plan.epoch, partition))
     }
+}
+
+/// Waits until the bus is healthy.
+pub async fn healthy(bus: &dyn Bus) {
+    wait_until(|| bus.health() == Dependency::Reachable, || format!("{:?}", bus.health())).await;
+}
+
+/// Waits until it is so, half a minute at most; `what` says what was so instead.
+pub async fn wait_until(is_so: impl Fn() -> bool, what: impl Fn() -> String) {
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{}", what());
 }
 
 /// Waits until the bus is away for a reason with these words; gives the reason.

@@ -1,5 +1,6 @@
 //! What every bus must do, as bodies that take two nodes' ends of one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_node::bus::{Audience, Bus, Envelope, Notice, Received, Topic};
@@ -14,7 +15,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// One node's end of a bus.
 pub struct End {
     /// The bus.
-    pub bus: Box<dyn Bus>,
+    pub bus: Arc<dyn Bus>,
     /// What it receives.
     pub received: mpsc::Receiver<Received>,
 }
@@ -161,9 +162,23 @@ pub async fn a_channel_is_reached_until_its_last_follower_is_gone([mut one, two]
     assert_eq!(one.envelope().await, message);
 }
 
+/// What [`to_everyone`] said.
+pub fn number_of(envelope: &Envelope) -> u64 {
+    match &envelope.notice {
+        Notice::Message { message, .. } => message.position.0,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// An envelope that says a number.
 pub fn to_everyone(position: u64) -> Envelope {
     Envelope::new(Notice::Message { message: message(position), users: None })
+}
+
+/// The same with other content.
+pub fn with_content(content: &str, position: u64) -> Envelope {
+    let message = Message { content: content.to_owned(), ..message(position) };
+    Envelope::new(Notice::Message { message, users: None })
 }
 
 fn message(position: u64) -> Message {

@@ -8,4 +8,5 @@ pub mod conformance;
 pub mod deaf;
 pub mod http;
 pub mod proxy;
+pub mod repartition;
 pub mod requests;

@@ -52,27 +52,55 @@ impl Credentials {
     }
 }
 
-/// A connection with a channel for each use.
-pub(super) struct Channels {
-    pub connection: Connection,
-    pub publish: Channel,
-    pub consume: Channel,
-    pub bind: Vec<Channel>,
+/// The two connections of a node: a broker that blocks publishers reads nothing from them, so whatever else there is
+/// goes over the other one.
+pub(super) struct Connections {
+    pub publishing: Connection,
+    pub listening: Connection,
 }
 
-/// Connects and opens the channels.
-pub(super) async fn open(credentials: &Credentials, name: &str) -> Result<Channels, BrokerError> {
+/// Connects twice.
+pub(super) async fn open(credentials: &Credentials, name: &str) -> Result<Connections, BrokerError> {
+    let publisher = format!("{name} publisher");
+    let (publishing, listening) =
+        futures::try_join!(connect(credentials, &publisher), connect(credentials, name))?;
+    Ok(Connections { publishing, listening })
+}
+
+/// One more connection.
+pub(super) async fn connect(credentials: &Credentials, name: &str) -> Result<Connection, BrokerError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connection = step("connecting", Connection::connect_uri(credentials.uri(), properties)).await?;
-    let publish = channel(&connection).await?;
-    step("asking for confirms", publish.confirm_select(ConfirmSelectOptions::default())).await?;
-    let consume = channel(&connection).await?;
-    step("setting the prefetch", consume.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
-    let bind = futures::future::try_join_all((0..BIND_CHANNELS).map(|_| channel(&connection))).await?;
-    Ok(Channels { connection, publish, consume, bind })
+    step("connecting", Connection::connect_uri(credentials.uri(), properties)).await
 }
 
-async fn channel(connection: &Connection) -> Result<Channel, BrokerError> {
+/// A channel that confirms what is published.
+pub(super) async fn publisher(connection: &Connection) -> Result<Channel, BrokerError> {
+    let channel = channel(connection).await?;
+    step("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
+
+/// A channel on which a bounded number of envelopes is ahead of our acknowledgements.
+pub(super) async fn consumer(connection: &Connection) -> Result<Channel, BrokerError> {
+    let channel = channel(connection).await?;
+    step("setting the prefetch", channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+    Ok(channel)
+}
+
+/// Channels to bind over.
+pub(super) async fn binders(connection: &Connection) -> Result<Vec<Channel>, BrokerError> {
+    futures::future::try_join_all((0..BIND_CHANNELS).map(|_| channel(connection))).await
+}
+
+/// Ends a connection in good order, if the broker still answers.
+pub(super) async fn close(connection: &Connection) {
+    const REPLY_SUCCESS: u16 = 200;
+    // Otherwise it ends when it is dropped.
+    let _ = step("closing", connection.close(REPLY_SUCCESS, "bye".into())).await;
+}
+
+/// One more channel.
+pub(super) async fn channel(connection: &Connection) -> Result<Channel, BrokerError> {
     step("opening an AMQP channel", connection.create_channel()).await
 }
 

@@ -1,17 +1,19 @@
-//! One connection from its beginning to its end.
+//! One pair of connections from its beginning to its end.
 
 use std::sync::{Mutex, PoisonError};
 
+use crds::QueueType;
 use futures::StreamExt;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Connection, ErrorKind, Event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::connect::{self, Channels};
+use super::connect::{self, Connections};
 use super::keeper::Keeper;
+use super::outgoing::{self, Outgoing};
 use super::probe::Probes;
-use super::{BrokerError, Outgoing, Shared, State, consume, probe, publish, topology};
+use super::{BrokerError, Shared, consume, probe, publish, retire, topology};
 use crate::bus::Received;
 
 /// What every connection works on, one after another.
@@ -19,47 +21,66 @@ pub(super) struct Ends {
     /// What is to be published.
     pub outgoing: mpsc::Receiver<Outgoing>,
     /// Where probes go in.
-    pub probes: mpsc::Sender<Outgoing>,
+    pub probes: outgoing::Sender,
     /// Where goes what was received.
     pub received: mpsc::Sender<Received>,
+    /// Queues of earlier connections that are perhaps still there.
+    pub leftovers: Vec<String>,
 }
 
 /// Connects, works until something goes wrong, and says what.
 pub(super) async fn run(shared: &Shared, ends: &mut Ends, queue: &str) -> BrokerError {
-    let channels = match prepare(shared, queue).await {
-        Ok(channels) => channels,
+    let connections = match connect::open(&shared.settings.credentials, queue).await {
+        Ok(connections) => connections,
         Err(error) => return error,
     };
-    let consumer = match consume::start(&channels.consume, queue).await {
-        Ok(consumer) => consumer,
-        Err(error) => return error,
-    };
+    let error = work(shared, ends, (&connections, queue)).await.unwrap_or_else(|error| error);
+    if matches!(error, BrokerError::Left) {
+        // A queue that belongs to no connection would stay until it expires.
+        if let Err(error) = topology::delete(&connections.listening, queue).await {
+            tracing::debug!(queue, %error, "the queue is left to expire");
+        }
+        futures::join!(connect::close(&connections.publishing), connect::close(&connections.listening));
+    }
+    error
+}
+
+async fn work(
+    shared: &Shared,
+    ends: &mut Ends,
+    (connections, queue): (&Connections, &str),
+) -> Result<BrokerError, BrokerError> {
+    let Connections { publishing, listening } = connections;
+    let (publisher, channel) =
+        futures::try_join!(connect::publisher(publishing), connect::consumer(listening))?;
+    topology::declare(&channel, queue, shared.settings.queue).await?;
+    let leftovers = ends.leftovers.clone();
+    if shared.settings.queue.kind == QueueType::Quorum {
+        ends.leftovers.push(queue.to_owned());
+    }
+    let consumer = consume::start(&channel, queue).await?;
     // What was handed over for an earlier connection is in the store.
     while ends.outgoing.try_recv().is_ok() {}
     let probes = Mutex::new(Probes::default());
-    tokio::select! {
-        error = consume::run(consumer, &ends.received, (queue, &probes)) => error,
-        error = publish::run(&channels.publish, &mut ends.outgoing, shared) => error,
-        error = keep_bound(shared, &channels, queue, &ends.received) => error,
-        error = probe::run(shared, &ends.probes, (queue, &probes)) => error,
-        error = watch_events(shared, &channels.connection, (queue, &probes)) => error,
-    }
-}
-
-async fn prepare(shared: &Shared, queue: &str) -> Result<Channels, BrokerError> {
-    let channels = connect::open(&shared.settings.credentials, queue).await?;
-    topology::declare(&channels.consume, queue, shared.settings.queue).await?;
-    Ok(channels)
+    let watch = (queue, &probes);
+    Ok(tokio::select! {
+        error = consume::run(consumer, &ends.received, watch) => error,
+        error = publish::run(&publisher, &mut ends.outgoing, shared) => error,
+        error = keep_bound(shared, (listening, queue), &ends.received) => error,
+        error = probe::run(shared, &ends.probes, watch) => error,
+        error = watch_events(shared, publishing, watch) => error,
+        error = watch_events(shared, listening, watch) => error,
+        error = retire::run(shared, listening, (&leftovers, &mut ends.leftovers)) => error,
+    })
 }
 
 /// Binds what was ordered, says that the connection stands, and follows the changes.
 async fn keep_bound(
     shared: &Shared,
-    channels: &Channels,
-    queue: &str,
+    (connection, queue): (&Connection, &str),
     received: &mpsc::Sender<Received>,
 ) -> BrokerError {
-    match Keeper::begin(shared, channels, queue).await {
+    match Keeper::begin(shared, connection, queue).await {
         Ok(keeper) => {
             shared.connected(queue);
             shared.metrics.broker_connects.inc();
@@ -72,7 +93,7 @@ async fn keep_bound(
     }
 }
 
-/// Follows what the broker says of the connection: blocked publishers, and its end.
+/// Follows what the broker says of a connection: blocked publishers, and its end.
 async fn watch_events(
     shared: &Shared,
     connection: &Connection,
@@ -83,7 +104,7 @@ async fn watch_events(
         match events.next().await {
             Some(Event::ConnectionBlocked(reason)) => {
                 probes.lock().unwrap_or_else(PoisonError::into_inner).pause();
-                shared.away(&format!("the broker takes no publishes: {reason}"));
+                shared.blocked(queue, &reason);
             }
             Some(Event::ConnectionUnblocked) => {
                 probes.lock().unwrap_or_else(PoisonError::into_inner).resume(Instant::now());
@@ -101,9 +122,4 @@ async fn watch_events(
 /// Whether an error ends one AMQP channel only: who uses the channel hears of it too, and knows what it means.
 fn is_of_one_channel(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(_)))
-}
-
-/// Whether publishes are taken at the moment.
-pub(super) fn is_publishing(shared: &Shared) -> bool {
-    matches!(*shared.state(), State::Connected { .. })
 }

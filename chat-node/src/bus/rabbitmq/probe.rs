@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{BrokerError, Outgoing, Shared, link};
+use super::{BrokerError, Shared, outgoing};
 use crate::bus::routing::{Exchange, Key, Route};
 use crate::bus::{Envelope, Notice};
 
@@ -71,12 +70,12 @@ impl Probes {
 /// Probes until one does not come back.
 pub(super) async fn run(
     shared: &Shared,
-    outgoing: &mpsc::Sender<Outgoing>,
+    outgoing: &outgoing::Sender,
     (queue, probes): (&str, &Mutex<Probes>),
 ) -> BrokerError {
     loop {
         tokio::time::sleep(EVERY).await;
-        if !link::is_publishing(shared) {
+        if !shared.is_publishing() {
             continue;
         }
         let exchanges: Vec<_> = shared.epochs().exchanges();
@@ -96,9 +95,8 @@ pub(super) async fn run(
         for (exchange, name) in due {
             let notice = Notice::Probe { queue: queue.to_owned(), exchange: name.clone() };
             let route = Route { exchange, key: Key::Queue(queue.into()) };
-            let probe = Outgoing { route, payload: Envelope::new(notice).to_bytes() };
-            // A full window is a sign of life too: what is in it waits for its confirms.
-            if outgoing.try_send(probe).is_err() {
+            // A full queue is a sign of life too: what is in it waits for its confirms.
+            if outgoing.offer(route, Envelope::new(notice).to_bytes(), None).is_err() {
                 probes.lock().unwrap_or_else(PoisonError::into_inner).answered(&name);
             }
         }

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use crds::exchange::ClusterKey;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::sync::mpsc;
 
-use super::connect::step;
-use super::{BrokerError, Outgoing, Shared};
+use super::connect::STEP;
+use super::outgoing::{Held, Outgoing};
+use super::{BrokerError, Shared};
 use crate::metrics::PublishFailure;
 
 /// Publishes that may wait for their confirms.
 const WINDOW: usize = 1_024;
-/// How long a confirm may take.
-const CONFIRM: Duration = Duration::from_secs(5);
+/// How long a confirm may take before the node polls the store as well.
+const LATE: Duration = Duration::from_secs(2);
 /// A message that need not survive the broker: the store has it.
 const TRANSIENT: u8 = 1;
 
@@ -35,8 +35,8 @@ pub(super) async fn run(
                 Err(error) => break error,
             },
             next = outgoing.recv(), if unconfirmed.len() < WINDOW => match next {
-                Some(next) => match publish(channel, next, &shared.settings.cluster).await {
-                    Ok(confirm) => unconfirmed.push(confirmed(confirm)),
+                Some(next) => match publish(channel, next, shared).await {
+                    Ok((confirm, held)) => unconfirmed.push(confirmed(confirm, held, shared)),
                     Err(error) => break error,
                 },
                 None => std::future::pending().await,
@@ -50,20 +50,43 @@ pub(super) async fn run(
 async fn publish(
     channel: &Channel,
     outgoing: Outgoing,
-    cluster: &ClusterKey,
-) -> Result<PublisherConfirm, BrokerError> {
-    let Outgoing { route, payload } = outgoing;
+    shared: &Shared,
+) -> Result<(PublisherConfirm, Held), BrokerError> {
+    let Outgoing { route, payload, held } = outgoing;
     let properties = BasicProperties::default().with_delivery_mode(TRANSIENT);
     let options = BasicPublishOptions::default();
-    let (exchange, key) = (route.exchange.name(cluster), route.key.text());
+    let (exchange, key) = (route.exchange.name(&shared.settings.cluster), route.key.text());
     let published =
         channel.basic_publish(exchange.as_str().into(), key.as_ref().into(), options, &payload, properties);
-    step("publishing", published).await
+    Ok((unless_blocked("publishing", published, shared).await?, held))
 }
 
-async fn confirmed(confirm: PublisherConfirm) -> Result<Confirmation, BrokerError> {
-    match tokio::time::timeout(CONFIRM, confirm).await {
-        Ok(outcome) => outcome.map_err(|error| BrokerError::Amqp { step: "publishing", error }),
-        Err(_) => Err(BrokerError::Timeout { step: "a confirm", limit: CONFIRM }),
+async fn confirmed(
+    confirm: PublisherConfirm,
+    _held: Held,
+    shared: &Shared,
+) -> Result<Confirmation, BrokerError> {
+    let mut confirm = std::pin::pin!(confirm);
+    if let Ok(outcome) = tokio::time::timeout(LATE, &mut confirm).await {
+        return outcome.map_err(|error| BrokerError::Amqp { step: "publishing", error });
+    }
+    shared.doubt("the broker takes long to confirm what is published");
+    unless_blocked("a confirm", confirm, shared).await
+}
+
+/// Awaits a step, at most [`STEP`] and as long as the broker takes no publishes: it has said so, and will say when it
+/// takes them again.
+async fn unless_blocked<T>(
+    step: &'static str,
+    future: impl Future<Output = lapin::Result<T>>,
+    shared: &Shared,
+) -> Result<T, BrokerError> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        match tokio::time::timeout(STEP, &mut future).await {
+            Ok(outcome) => return outcome.map_err(|error| BrokerError::Amqp { step, error }),
+            Err(_) if shared.is_blocked() => {}
+            Err(_) => return Err(BrokerError::Timeout { step, limit: STEP }),
+        }
     }
 }

@@ -3,12 +3,12 @@
 use crds::exchange::ClusterKey;
 use crds::{QueueType, ServerQueue};
 use futures::{StreamExt, TryStreamExt, stream};
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::BrokerError;
-use super::connect::step;
+use super::connect::{self, step};
 use crate::bus::routing::{Exchange, Route};
 
 /// AMQP's reply code for something that does not exist.
@@ -28,6 +28,13 @@ pub(super) async fn declare(channel: &Channel, name: &str, queue: ServerQueue) -
         QueueDeclareOptions { exclusive: classic, durable: !classic, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(name.into(), options, arguments(queue));
     step("declaring the queue", declared).await.map(drop)
+}
+
+/// Deletes a queue.
+pub(super) async fn delete(connection: &Connection, name: &str) -> Result<(), BrokerError> {
+    let channel = connect::channel(connection).await?;
+    let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
+    step("deleting the queue", deleted).await.map(drop)
 }
 
 fn arguments(queue: ServerQueue) -> FieldTable {
@@ -53,7 +60,7 @@ pub(super) struct Binder<'a> {
 
 impl Binder<'_> {
     /// Makes sure that exchanges are there.
-    pub async fn check(&self, exchanges: Vec<Exchange>) -> Result<(), BrokerError> {
+    pub async fn check(&self, exchanges: impl Iterator<Item = Exchange>) -> Result<(), BrokerError> {
         self.spread(exchanges, |channel, exchange| self.check_one(channel, exchange)).await
     }
 
@@ -69,7 +76,7 @@ impl Binder<'_> {
 
     async fn spread<'b, T, F>(
         &'b self,
-        work: Vec<T>,
+        work: impl IntoIterator<Item = T>,
         each: impl Fn(&'b Channel, T) -> F,
     ) -> Result<(), BrokerError>
     where

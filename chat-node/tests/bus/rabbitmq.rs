@@ -1,0 +1,171 @@
+//! What only RabbitMQ can do, and go through.
+
+use chat_node::bus::{Audience, Bus, Received};
+use chat_node::ids::UserId;
+use crds::QueueType;
+use crds::node::Dependency;
+
+use super::support::broker::{self, Broker};
+use super::support::conformance;
+use super::support::proxy::Proxy;
+
+#[tokio::test]
+async fn a_missing_exchange_is_named_and_the_node_connects_once_it_is_there() {
+    let Some(broker) = Broker::without_exchanges(2).await else { return };
+    let mut end = broker.start("one");
+    let reason = broker::reason_with(&*end.bus, "missing").await;
+    assert!(reason.contains(&broker.cluster.prefix()), "{reason}");
+
+    broker.declare().await;
+    end.connected().await;
+    let envelope = conformance::to_everyone(1);
+    end.tell_everyone(&envelope);
+    assert_eq!(end.envelope().await, envelope);
+    broker.delete().await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_was_deleted_and_made_again_is_bound_again() {
+    let Some(broker) = Broker::declared(2).await else { return };
+    let mut end = broker.connected("one").await;
+    broker.delete().await;
+    broker.declare().await;
+    // Nothing tells the node but the silence after its own probe.
+    end.connected().await;
+    let envelope = conformance::to_everyone(1);
+    end.tell_everyone(&envelope);
+    assert_eq!(end.envelope().await, envelope);
+    broker.delete().await;
+}
+
+#[tokio::test]
+async fn every_connection_has_a_queue_of_its_own_and_a_cut_one_is_followed_by_another() {
+    let Some(broker) = Broker::declared(2).await else { return };
+    let proxy = Proxy::to(broker.address()).await;
+    let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        while received.recv().await.unwrap() != Received::Connected {}
+        names.extend(bus.queue());
+        proxy.cut();
+    }
+    assert!(names[0] != names[1] && names.iter().all(|name| name.starts_with("srv.one.")), "{names:?}");
+    broker.delete().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_left_and_found_again() {
+    let Some(broker) = Broker::declared(2).await else { return };
+    let proxy = Proxy::to(broker.address()).await;
+    let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
+    while received.recv().await.unwrap() != Received::Connected {}
+    proxy.hold(true);
+    bus.publish(&conformance::to_everyone(1), Audience::Everyone);
+    broker::reason_with(&bus, "took longer than").await;
+    proxy.hold(false);
+    while received.recv().await.unwrap() != Received::Connected {}
+    broker.delete().await;
+}
+
+#[tokio::test]
+async fn users_who_came_while_the_broker_was_away_are_reached_after_the_connection() {
+    let Some(broker) = Broker::without_exchanges(2).await else { return };
+    let mut end = broker.start("one");
+    let users = ["ada", "bob"].map(|id| id.parse().unwrap());
+    end.bus.attach(&users[0]);
+    broker.declare().await;
+    end.connected().await;
+    let envelope = conformance::to_everyone(1);
+    end.bus.publish(&envelope, Audience::Users(&users));
+    assert_eq!(end.envelope().await, envelope);
+    broker.delete().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_reason_without_the_password() {
+    let Some(broker) = Broker::without_exchanges(1).await else { return };
+    let end = broker.start_with("one", |credentials| credentials.password = "not-the-password".to_owned());
+    let reason = broker::reason_with(&*end.bus, "connecting failed").await;
+    assert!(!reason.contains("not-the-password"), "{reason}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_reason_and_publishing_does_not_wait() {
+    let Some(broker) = Broker::without_exchanges(1).await else { return };
+    let end = broker.start_with("one", |credentials| credentials.port = 1);
+    broker::reason_with(&*end.bus, "connecting").await;
+    end.bus.publish(&conformance::to_everyone(1), Audience::Everyone);
+    assert_ne!(end.bus.health(), Dependency::Reachable);
+    assert!(end.bus.epochs().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_published_arrives_although_the_node_leaves_at_once_and_nothing_stays_bound() {
+    let Some(broker) = Broker::declared(4).await else { return };
+    let (one, mut two) = (broker.connected("one").await, broker.connected("two").await);
+    let ada: UserId = "ada".parse().unwrap();
+    one.bus.attach(&ada);
+    one.bus.attach(&"bob".parse().unwrap());
+    (1..=500).for_each(|number| one.tell_everyone(&conformance::to_everyone(number)));
+    one.bus.leave().await;
+    assert_ne!(one.bus.health(), Dependency::Reachable);
+    for number in 1..=500 {
+        assert_eq!(conformance::number_of(&two.envelope().await), number);
+    }
+    two.bus.leave().await;
+    broker.delete_unused().await;
+}
+
+#[tokio::test]
+async fn the_quorum_queue_of_an_earlier_connection_is_deleted_by_the_next() {
+    let Some(broker) = Broker::declared(2).await else { return };
+    let broker = broker.with_queues(QueueType::Quorum);
+    let proxy = Proxy::to(broker.address()).await;
+    let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
+    while received.recv().await.unwrap() != Received::Connected {}
+    let first = bus.queue().unwrap();
+    assert!(broker.has_queue(&first).await);
+    proxy.cut();
+    while received.recv().await.unwrap() != Received::Connected {}
+    for _ in 0..200 {
+        if !broker.has_queue(&first).await {
+            return broker.delete().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{first} is still there");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_read_keeps_to_its_bytes_and_drops_the_oldest() {
+    let Some(mut broker) = Broker::declared(1).await else { return };
+    broker.queue.max_bytes = 1024 * 1024;
+    let (one, mut two) = (broker.connected("one").await, broker.connected("two").await);
+    // What the second node takes without being read: the channel between, and what the broker sends ahead.
+    let ahead = chat_node::bus::RECEIVED_MAX as u64 + 2_000;
+    let large = conformance::with_content(&"x".repeat(64 * 1024), ahead + 1);
+    for number in 1..=ahead {
+        while one.bus.health() != Dependency::Reachable {
+            tokio::task::yield_now().await;
+        }
+        one.tell_everyone(&conformance::to_everyone(number));
+        if number % 500 == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    (0..64).for_each(|_| one.tell_everyone(&large));
+    one.bus.leave().await;
+    let last = conformance::to_everyone(ahead + 2);
+    let mut larges = 0;
+    let three = broker.connected("three").await;
+    three.tell_everyone(&last);
+    loop {
+        let envelope = two.envelope().await;
+        larges += u32::from(envelope == large);
+        if envelope == last {
+            break;
+        }
+    }
+    assert!(larges < 17, "{larges} of 64 KiB were kept in 1 MiB");
+    broker.delete().await;
+}
