@@ -15,7 +15,8 @@ use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
 use crds::topology::TopologyFault;
 use crds::{NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
-use crate::auth::SigningKey;
+use crate::auth::Keys;
+use crate::auth::jwks::{JwksUrl, NotJwksUrl};
 use crate::bus::rabbitmq::Credentials;
 use crate::http::address::{NotNetwork, TrustedProxies};
 use crate::limits::Limits;
@@ -96,8 +97,10 @@ pub enum BusChoice {
 /// Who may sign in.
 #[derive(Clone, Debug)]
 pub enum AuthChoice {
-    /// Whoever has a token signed with this key.
-    Tokens(SigningKey),
+    /// Whoever has a token signed with one of these keys.
+    Tokens(Keys),
+    /// Whoever has a token signed with one of the keys at this URL.
+    Issuer(JwksUrl),
     /// Anybody, under any name.
     Development,
 }
@@ -147,13 +150,25 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// The keys of tokens must not be fetched from there.
+    #[error("`auth.jwks` in the configuration file is wrong: {0}")]
+    Jwks(#[from] NotJwksUrl),
+    /// The issuer signs for others too.
+    #[error(
+        "`auth.jwks` needs `auth.audience`: the issuer's keys also sign tokens for others, and only the audience \
+         tells them from yours"
+    )]
+    NoAudience,
+    /// It is not clear whose tokens are good.
+    #[error("there are keys in {ROOT_ENV}/auth and `auth.jwks` is set: remove one of the two")]
+    TwoSources,
     /// A network of proxies is none.
     #[error("the trusted proxies (--trusted-proxies or `trustedProxies`) are wrong: {0}")]
     Proxies(#[from] NotNetwork),
     /// Nobody could sign in safely.
     #[error(
-        "there is no signing key ({ROOT_ENV}/auth/hs256), and {0} can be reached from other machines: \
-         add the key, or listen on 127.0.0.1, or say --dev-login to let anybody in"
+        "there is no key for tokens ({ROOT_ENV}/auth/hs256, eddsa or jwks), and {0} can be reached from other \
+         machines: add a key, or listen on 127.0.0.1, or say --dev-login to let anybody in"
     )]
     NoKey(SocketAddr),
     /// There is no place for the store.
@@ -174,15 +189,17 @@ impl Config {
         let root = options.bindings.as_deref();
         let mongo = root.map(bindings::mongodb).transpose()?.flatten();
         let rabbitmq = root.map(bindings::rabbitmq).transpose()?.flatten();
-        let key = root.map(bindings::signing_key).transpose()?.flatten();
+        let keys = root.map(bindings::token_keys).transpose()?.flatten();
         let store = match mongo {
             Some(uri) => StoreChoice::Mongo(uri),
             None => StoreChoice::Embedded(data_directory(options.data)?),
         };
-        let auth = match key {
-            Some(key) => AuthChoice::Tokens(key),
-            None if options.dev_login || options.listen.ip().is_loopback() => AuthChoice::Development,
-            None => return Err(ConfigError::NoKey(options.listen)),
+        let auth = match (keys, issuer(&settings.auth)?) {
+            (Some(_), Some(_)) => return Err(ConfigError::TwoSources),
+            (Some(keys), None) => AuthChoice::Tokens(keys),
+            (None, Some(url)) => AuthChoice::Issuer(url),
+            (None, None) if options.dev_login || options.listen.ip().is_loopback() => AuthChoice::Development,
+            (None, None) => return Err(ConfigError::NoKey(options.listen)),
         };
         let networks: Vec<_> = options.trusted_proxies.iter().chain(&settings.trusted_proxies).collect();
         let proxies = TrustedProxies::parse(&networks)?;
@@ -237,6 +254,15 @@ fn read_settings(path: &Path) -> Result<NodeConfig, ConfigError> {
         return Err(ConfigError::Bounds { field, value, bounds });
     }
     Ok(settings)
+}
+
+/// Where the keys of tokens are fetched from.
+fn issuer(auth: &AuthConfig) -> Result<Option<JwksUrl>, ConfigError> {
+    let Some(url) = &auth.jwks else { return Ok(None) };
+    if auth.audience.is_none() {
+        return Err(ConfigError::NoAudience);
+    }
+    Ok(Some(url.parse()?))
 }
 
 fn data_directory(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {

@@ -41,7 +41,31 @@ pub struct Metrics {
     closed: IntCounterVec,
     refused: IntCounterVec,
     requests_refused: IntCounterVec,
+    keys_fetched: IntCounterVec,
     publish_failures: IntCounterVec,
+}
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Done,
+    /// With an error.
+    Failed,
+}
+
+impl Outcome {
+    /// The outcome that a result is.
+    pub fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Done } else { Self::Failed }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Why something could not be published.
@@ -119,6 +143,11 @@ impl Metrics {
                 "REST requests that were refused, by code.",
                 "code",
             )?,
+            keys_fetched: make.counters(
+                "token_key_fetches_total",
+                "Fetches of the keys that tokens are verified with, by outcome: `done` or `failed`.",
+                "outcome",
+            )?,
             publish_failures: make.counters(
                 "publish_failures_total",
                 "Publishes that some node may have missed and finds in the store instead, by reason.",
@@ -151,6 +180,11 @@ impl Metrics {
     /// Counts a refused request.
     pub fn request_refused(&self, code: ErrorCode) {
         self.requests_refused.with_label_values(&[code.as_str()]).inc();
+    }
+
+    /// Counts a fetch of the keys that tokens are verified with.
+    pub fn keys_fetched(&self, outcome: Outcome) {
+        self.keys_fetched.with_label_values(&[outcome.label()]).inc();
     }
 
     /// Counts publishes that some node may have missed.

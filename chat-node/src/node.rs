@@ -1,6 +1,7 @@
 //! A node: the only place that puts the parts together.
 
 pub mod engine;
+mod keys;
 mod store;
 
 use std::net::SocketAddr;

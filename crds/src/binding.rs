@@ -33,10 +33,14 @@ pub mod mongodb {
     pub const URI: &str = "uri";
 }
 
-/// Directory and key of the secret that signs the users' tokens.
+/// Directory and keys of what users' tokens are verified with: at least one of them.
 pub mod auth {
     /// Directory below the root.
     pub const DIRECTORY: &str = "auth";
-    /// HS256 key, at least 32 bytes; required.
+    /// Secret of HS256, at least 32 bytes.
     pub const HS256: &str = "hs256";
+    /// Public key of EdDSA (Ed25519), in PEM or as a JSON Web Key.
+    pub const EDDSA: &str = "eddsa";
+    /// JSON Web Key Set: several keys, told apart by `kid`.
+    pub const JWKS: &str = "jwks";
 }

@@ -23,6 +23,7 @@ pub struct Status {
 #[derive(Debug)]
 struct State {
     node: NodeState,
+    waiting: Option<String>,
     store: Dependency,
 }
 
@@ -41,7 +42,7 @@ impl Status {
     /// A node that is starting.
     pub fn new(node: String, metrics: Arc<Metrics>) -> Self {
         let store = Dependency::Unreachable { reason: "it has not been asked yet".to_owned() };
-        let state = Mutex::new(State { node: NodeState::Starting, store });
+        let state = Mutex::new(State { node: NodeState::Starting, waiting: None, store });
         Self { node, metrics, state, parts: OnceLock::new() }
     }
 
@@ -53,6 +54,11 @@ impl Status {
     /// Says what the node is doing.
     pub fn set_state(&self, state: NodeState) {
         self.state().node = state;
+    }
+
+    /// Says what else than the store the start waits for.
+    pub fn set_waiting(&self, waiting: Option<String>) {
+        self.state().waiting = waiting;
     }
 
     /// Says whether the store answered.
@@ -128,9 +134,11 @@ impl Status {
     }
 
     fn starting(&self) -> String {
-        match &self.state().store {
-            Dependency::Reachable => "the node is starting".to_owned(),
-            Dependency::Unreachable { reason } => format!("the node is starting; the store: {reason}"),
+        let state = self.state();
+        match (&state.store, &state.waiting) {
+            (Dependency::Unreachable { reason }, _) => format!("the node is starting; the store: {reason}"),
+            (Dependency::Reachable, Some(reason)) => format!("the node is starting; {reason}"),
+            (Dependency::Reachable, None) => "the node is starting".to_owned(),
         }
     }
 

@@ -22,7 +22,7 @@ impl FromRequestParts<Arc<Api>> for Caller {
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
             Problem::new(ErrorCode::Unauthorized, "the header `Authorization: Bearer <token>` is missing")
         })?;
-        let identity = api.tokens.verify(token.trim()).map_err(|error| {
+        let identity = api.tokens.identify(token.trim()).await.map_err(|error| {
             Problem::new(ErrorCode::Unauthorized, format!("the token is refused: {error}"))
         })?;
         api.rates.admit_user(&identity.user.id)?;

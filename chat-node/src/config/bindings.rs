@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crds::binding::{auth, mongodb, rabbitmq};
 
 use super::ConfigError;
-use crate::auth::SigningKey;
+use crate::auth::keys::Secrecy;
+use crate::auth::{Keys, SigningKey};
 use crate::bus::rabbitmq::Credentials;
 
 const AMQP_PORT: u16 = 5_672;
@@ -35,13 +36,28 @@ pub(super) fn rabbitmq(root: &Path) -> Result<Option<Credentials>, ConfigError> 
     }))
 }
 
-/// The key that signs tokens; `None`: there is none.
-pub(super) fn signing_key(root: &Path) -> Result<Option<SigningKey>, ConfigError> {
+/// What tokens are verified with; `None`: there is no such service.
+pub(super) fn token_keys(root: &Path) -> Result<Option<Keys>, ConfigError> {
     let Some(binding) = Binding::open(root, auth::DIRECTORY) else { return Ok(None) };
-    let path = binding.path(auth::HS256);
-    // Every byte counts: a key is no text.
-    let bytes = std::fs::read(&path).map_err(|error| binding.unusable(auth::HS256, error.to_string()))?;
-    SigningKey::new(bytes).map(Some).map_err(|error| binding.unusable(auth::HS256, error.to_string()))
+    let mut keys = Keys::default();
+    if let Some(secret) = binding.bytes(auth::HS256)? {
+        // Every byte counts: a key is no text.
+        let secret = SigningKey::new(secret);
+        keys.extend(secret.map_err(|error| binding.unusable(auth::HS256, error.to_string()))?.into());
+    }
+    if let Some(public) = binding.optional(auth::EDDSA)? {
+        let public = Keys::ed25519(&public);
+        keys.extend(public.map_err(|error| binding.unusable(auth::EDDSA, error.to_string()))?);
+    }
+    if let Some(set) = binding.bytes(auth::JWKS)? {
+        let set = Keys::of_set(&set, Secrecy::Secret);
+        keys.extend(set.map_err(|error| binding.unusable(auth::JWKS, error.to_string()))?);
+    }
+    if keys.is_empty() {
+        let names = [auth::HS256, auth::EDDSA, auth::JWKS].join("`, `");
+        return Err(ConfigError::Binding { path: binding.0, reason: format!("it holds none of `{names}`") });
+    }
+    Ok(Some(keys))
 }
 
 struct Binding(PathBuf);
@@ -56,13 +72,19 @@ impl Binding {
         self.0.join(key)
     }
 
-    /// Without the line end that editors add.
-    fn optional(&self, key: &str) -> Result<Option<String>, ConfigError> {
-        match std::fs::read_to_string(self.path(key)) {
-            Ok(text) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
+    fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+        match std::fs::read(self.path(key)) {
+            Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.unusable(key, error.to_string())),
         }
+    }
+
+    /// Without the line end that editors add.
+    fn optional(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        let Some(bytes) = self.bytes(key)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|_| self.unusable(key, "it is no UTF-8".to_owned()))?;
+        Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
     }
 
     fn required(&self, key: &str) -> Result<String, ConfigError> {

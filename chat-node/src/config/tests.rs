@@ -83,6 +83,59 @@ fn an_incomplete_binding_names_its_file() {
 }
 
 #[test]
+fn keys_for_tokens_come_from_any_of_three_files() {
+    let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    let set = r#"{"keys":[{"kid":"a","kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+    let count = |files: &[(&str, &str)]| match load(&bindings(files)).unwrap().auth {
+        AuthChoice::Tokens(keys) => keys.iter().count(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(count(&[("auth/eddsa", pem)]), 1);
+    assert_eq!(count(&[("auth/jwks", set)]), 1);
+    assert_eq!(count(&[("auth/hs256", KEY), ("auth/eddsa", pem), ("auth/jwks", set)]), 3);
+
+    for (file, content) in [("auth/eddsa", "key"), ("auth/jwks", "{}"), ("auth/other", "x")] {
+        let error = load(&bindings(&[(file, content)])).unwrap_err().to_string();
+        assert!(error.contains("/auth"), "{error}");
+    }
+}
+
+#[test]
+fn an_issuer_needs_an_audience_and_no_keys_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    let load = |auth: AuthConfig, root: Option<&tempfile::TempDir>| {
+        let settings = NodeConfig { auth, ..alone() };
+        fs::write(&path, serde_yaml::to_string(&settings).unwrap()).unwrap();
+        let mut options = options(&["--listen", "0.0.0.0:8080"]);
+        (options.config, options.bindings) = (Some(path.clone()), root.map(|root| root.path().to_owned()));
+        Config::load(options)
+    };
+    let auth = AuthConfig {
+        jwks: Some("https://sso.example/keys".to_owned()),
+        issuer: None,
+        audience: Some("chat".to_owned()),
+    };
+    assert!(matches!(load(auth.clone(), None).unwrap().auth, AuthChoice::Issuer(_)));
+    let keys = bindings(&[("auth/hs256", KEY)]);
+    assert!(matches!(load(auth.clone(), Some(&keys)), Err(ConfigError::TwoSources)));
+    assert!(matches!(
+        load(AuthConfig { audience: None, ..auth.clone() }, None),
+        Err(ConfigError::NoAudience)
+    ));
+    let plain = AuthConfig { jwks: Some("http://sso.example/keys".to_owned()), ..auth };
+    assert!(load(plain, None).unwrap_err().to_string().contains("https"));
+}
+
+#[test]
+fn a_development_login_beside_keys_stays_off() {
+    let root = bindings(&[("auth/hs256", KEY)]);
+    let mut options = options(&["--dev-login"]);
+    options.bindings = Some(root.path().to_owned());
+    assert!(matches!(Config::load(options).unwrap().auth, AuthChoice::Tokens(_)));
+}
+
+#[test]
 fn a_wrong_file_is_explained() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.yaml");

@@ -129,7 +129,7 @@ impl Driver {
             match output {
                 Output::Write(frame) => within_limits(&self.reader, limit, transport.feed(frame)).await?,
                 Output::Queue(frame) => self.queue.push(&frame),
-                Output::Identify(identify) => self.identify(&identify),
+                Output::Identify(identify) => self.identify(identify),
                 Output::Welcome(cursors) => self.welcome_caller(cursors),
                 Output::Send(draft) => self.send(draft),
                 Output::Follow { channel, after } => {
@@ -208,6 +208,10 @@ impl Driver {
 
     fn finished(&mut self, finished: Finished, now: Instant) {
         let input = match finished {
+            Finished::Verified { cursors, result: Ok(identity) } => return self.welcome(identity, cursors),
+            Finished::Verified { result: Err(error), .. } => {
+                Input::Identified(Err(IdentifyRefusal::BadToken(error.to_string())))
+            }
             Finished::Identified(result) => {
                 if let Ok(welcome) = &result {
                     let channels = welcome.channels.iter().map(|channel| channel.id);
@@ -234,11 +238,12 @@ impl Driver {
         self.session.handle(input, now);
     }
 
-    fn identify(&mut self, identify: &Identify) {
-        match self.gateway.tokens.verify(&identify.token) {
-            Ok(identity) => self.welcome(identity, Cursors(identify.cursors.clone())),
-            Err(error) => self.refuse(IdentifyRefusal::BadToken(error.to_string())),
-        }
+    fn identify(&mut self, identify: Identify) {
+        let tokens = Arc::clone(&self.gateway.tokens);
+        self.work.push(async move {
+            let cursors = Cursors(identify.cursors);
+            Finished::Verified { cursors, result: tokens.identify(&identify.token).await }
+        });
     }
 
     fn welcome_caller(&mut self, cursors: Cursors) {

@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<Gateway>> for Asked {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
-        let identity = identity(parts, gateway)?;
+        let identity = identity(parts, gateway).await?;
         gateway.rates.admit_user(&identity.user.id)?;
         let From(address) = From::from_request_parts(parts, gateway).await?;
         let InQuery(parameters) = InQuery::<Parameters>::from_request_parts(parts, gateway).await?;
@@ -71,13 +71,13 @@ impl FromRequestParts<Arc<Gateway>> for From {
 }
 
 /// Only by the header: an address with a token in it stays in the logs of everything that it passes.
-fn identity(parts: &Parts, gateway: &Gateway) -> Result<Identity, Problem> {
+async fn identity(parts: &Parts, gateway: &Gateway) -> Result<Identity, Problem> {
     let refused = |message: String| Problem::new(ErrorCode::Unauthorized, message);
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| refused("the header `Authorization: Bearer <token>` is missing".to_owned()))?;
-    let identity = gateway.tokens.verify(token.trim());
+    let identity = gateway.tokens.identify(token.trim()).await;
     identity.map_err(|error| refused(format!("the token is refused: {error}")))
 }
 

@@ -7,8 +7,10 @@ use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
+use crate::auth::{Identity, TokenError};
 use crate::error::Problem;
 use crate::ids::ChannelId;
+use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::Fetch;
 use crate::protocol::message::Entry;
 use crate::session::{IdentifyRefusal, Sent, Watched, Welcome};
@@ -16,6 +18,10 @@ use crate::store::StoreError;
 
 /// What has come to an end.
 pub(super) enum Finished {
+    Verified {
+        cursors: Cursors,
+        result: Result<Identity, TokenError>,
+    },
     Identified(Result<Welcome, IdentifyRefusal>),
     Sent {
         nonce: String,

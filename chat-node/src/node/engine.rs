@@ -10,12 +10,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Services, StartError, store};
+use super::{Services, StartError, keys, store};
 use crate::admin::status::{Parts, Status};
-use crate::auth::{SigningKey, Tokens};
 use crate::bus::Received;
 use crate::channels::{Channels, Foundation};
-use crate::config::{AuthChoice, Config};
+use crate::config::Config;
 use crate::drain::{Drain, Plan};
 use crate::gateway::{self, Gateway};
 use crate::http::rate::Rates;
@@ -63,7 +62,7 @@ impl Engine {
         let mut tasks = background((&channels, &presence), received, status);
         wait_for_lease(&foundation.ids).await;
         store::patiently(status, || channels.open_official()).await?;
-        let tokens = tokens(config)?;
+        let tokens = keys::tokens(config, (status, &foundation.metrics), &mut tasks).await?;
         let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
         let Foundation { store, ids, hub, bus, metrics } = foundation;
         let (lingering, written) = Default::default();
@@ -124,14 +123,6 @@ fn background(
     tasks.spawn(Arc::clone(channels).keep_comparing(report));
     tasks.spawn(Arc::clone(presence).keep_telling());
     tasks
-}
-
-fn tokens(config: &Config) -> Result<Arc<Tokens>, StartError> {
-    let key = match &config.auth {
-        AuthChoice::Tokens(key) => key.clone(),
-        AuthChoice::Development => SigningKey::random()?,
-    };
-    Ok(Arc::new(Tokens::new(&key, &config.settings.auth)))
 }
 
 /// The keeper of the lease tries for ever; so this waits for ever.

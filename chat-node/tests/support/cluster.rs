@@ -129,7 +129,7 @@ pub fn config(name: &str, limits: Limits) -> Config {
         settings: alone(),
         store: StoreChoice::Embedded("/nowhere".into()),
         bus: BusChoice::InProcess,
-        auth: AuthChoice::Tokens(key(1)),
+        auth: AuthChoice::Tokens(key(1).into()),
         proxies: TrustedProxies::default(),
         limits: Arc::new(limits),
     }

@@ -29,6 +29,8 @@ pub(super) fn problem(field: &str, state: &SecretState, cluster: &Cluster) -> Op
             Reason::SecretIncomplete,
             format!("{field}: key `{key}` of Secret `{secret}` in namespace `{namespace}` {problem}"),
         )),
-        SecretState::Usable | SecretState::NotNamed | SecretState::Unknown(_) => None,
+        SecretState::Usable | SecretState::NotNeeded | SecretState::NotNamed | SecretState::Unknown(_) => {
+            None
+        }
     }
 }

@@ -28,8 +28,9 @@ pub struct Secrets {
     pub mongodb: SecretState,
     /// `spec.auth.secretRef`
     pub auth: SecretState,
-    /// Digest of all three; absent unless all are usable. One digest, not three: the random HS256 key in it keeps
-    /// those who may read pods but no Secrets from trying out passwords.
+    /// Digest of all; absent unless all are usable. One digest, not three: the random HS256 key in it keeps those who
+    /// may read pods but no Secrets from trying out passwords. Where there is no such key, it is of the Secrets'
+    /// versions.
     pub digest: Option<String>,
 }
 
@@ -39,6 +40,8 @@ pub enum SecretState {
     /// The spec does not say which.
     #[default]
     NotNamed,
+    /// The spec does without it.
+    NotNeeded,
     /// It has all that is needed.
     Usable,
     /// There is none of this name.
@@ -94,18 +97,29 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Optio
     let (rabbitmq, mongodb, auth) = tokio::join!(
         fetch(ctx, cluster, name(cluster.rabbitmq.as_ref().map(|rabbitmq| &rabbitmq.secret_ref))),
         fetch(ctx, cluster, name(spec.map(|spec| &spec.mongodb.secret_ref))),
-        fetch(ctx, cluster, name(spec.map(|spec| &spec.auth.secret_ref))),
+        async {
+            match spec.map(|spec| spec.auth.secret_ref.as_ref()) {
+                Some(None) => Fetched::Not(SecretState::NotNeeded),
+                named => fetch(ctx, cluster, name(named.flatten())).await,
+            }
+        },
     );
     let digest = digest_of([&rabbitmq, &mongodb, &auth]);
     let (rabbitmq, access) = rabbitmq.check(Access::from_secret);
     let (mongodb, _) = mongodb.check(check_mongodb);
     let (auth, _) = auth.check(check_auth);
-    let usable = [&rabbitmq, &mongodb, &auth].into_iter().all(|state| *state == SecretState::Usable);
+    let is_enough = |state: &SecretState| matches!(state, SecretState::Usable | SecretState::NotNeeded);
+    let usable = [&rabbitmq, &mongodb, &auth].into_iter().all(is_enough);
     (Secrets { rabbitmq, mongodb, auth, digest: digest.filter(|_| usable) }, access)
 }
 
 enum Fetched {
-    Data(String, Data),
+    Data {
+        name: String,
+        data: Data,
+        /// Another one after every change, also of what is not data.
+        version: String,
+    },
     Not(SecretState),
 }
 
@@ -113,7 +127,11 @@ async fn fetch(ctx: &Context, cluster: &Cluster, name: Option<String>) -> Fetche
     let Some(name) = name else { return Fetched::Not(SecretState::NotNamed) };
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &cluster.namespace);
     match read(api.get_opt(&name)).await {
-        Ok(Some(secret)) => Fetched::Data(name, secret.data.unwrap_or_default()),
+        Ok(Some(secret)) => {
+            let version =
+                [secret.metadata.uid, secret.metadata.resource_version].map(Option::unwrap_or_default);
+            Fetched::Data { name, data: secret.data.unwrap_or_default(), version: version.join("/") }
+        }
         Ok(None) => Fetched::Not(SecretState::Missing(name)),
         Err(why) => Fetched::Not(SecretState::Unknown(why)),
     }
@@ -123,7 +141,7 @@ impl Fetched {
     fn check<T>(self, parse: impl FnOnce(&Data) -> Result<T, InvalidKey>) -> (SecretState, Option<T>) {
         match self {
             Self::Not(state) => (state, None),
-            Self::Data(secret, data) => match parse(&data) {
+            Self::Data { name: secret, data, .. } => match parse(&data) {
                 Ok(parsed) => (SecretState::Usable, Some(parsed)),
                 Err(InvalidKey { key, problem }) => (SecretState::Incomplete { secret, key, problem }, None),
             },
@@ -139,22 +157,46 @@ fn check_mongodb(data: &Data) -> Result<(), InvalidKey> {
         .ok_or_else(|| InvalidKey::new(mongodb::URI, "does not begin with mongodb:// or mongodb+srv://"))
 }
 
+/// The chat nodes look closer; here is found what a mix-up of Secrets or keys looks like.
 fn check_auth(data: &Data) -> Result<(), InvalidKey> {
-    let key = data.get(auth::HS256).ok_or_else(|| InvalidKey::absent(auth::HS256))?;
-    (key.0.len() >= MIN_HS256_BYTES)
-        .then_some(())
-        .ok_or_else(|| InvalidKey::new(auth::HS256, format!("is shorter than {MIN_HS256_BYTES} bytes")))
+    let begins = |key: &str, with: &[&str], problem: &str| {
+        let text = data.get(key).map(|value| value.0.trim_ascii_start());
+        let is_good = text.is_none_or(|text| with.iter().any(|start| text.starts_with(start.as_bytes())));
+        is_good.then_some(()).ok_or_else(|| InvalidKey::new(key, problem))
+    };
+    if [auth::HS256, auth::EDDSA, auth::JWKS].iter().all(|key| !data.contains_key(*key)) {
+        let others =
+            format!("is absent, as are `{}` and `{}`: one of them is needed", auth::EDDSA, auth::JWKS);
+        return Err(InvalidKey::new(auth::HS256, others));
+    }
+    if data.get(auth::HS256).is_some_and(|key| key.0.len() < MIN_HS256_BYTES) {
+        let problem = format!("is shorter than {MIN_HS256_BYTES} bytes");
+        return Err(InvalidKey::new(auth::HS256, problem));
+    }
+    begins(auth::EDDSA, &["-----BEGIN PUBLIC KEY-----", "{"], "is neither a public key in PEM nor a JWK")?;
+    begins(auth::JWKS, &["{"], "is no JSON Web Key Set")
 }
 
 fn digest_of(secrets: [&Fetched; 3]) -> Option<String> {
+    let has_key =
+        |fetched: &&Fetched| matches!(fetched, Fetched::Data { data, .. } if data.contains_key(auth::HS256));
+    let by_content = secrets.iter().any(has_key);
     let mut bytes = Vec::new();
+    let mut add = |part: &[u8]| {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    };
     for secret in secrets {
-        let Fetched::Data(_, data) = secret else { return None };
-        for (key, value) in data {
-            for part in [key.as_bytes(), value.0.as_slice()] {
-                bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-                bytes.extend_from_slice(part);
+        match secret {
+            Fetched::Data { data, .. } if by_content => {
+                for (key, value) in data {
+                    add(key.as_bytes());
+                    add(&value.0);
+                }
             }
+            Fetched::Data { version, .. } => add(version.as_bytes()),
+            Fetched::Not(SecretState::NotNeeded) => {}
+            Fetched::Not(_) => return None,
         }
     }
     Some(digest(&bytes))
@@ -170,9 +212,18 @@ mod tests {
 
     #[test]
     fn a_short_signing_key_is_refused() {
-        assert_eq!(check_auth(&data(&[])).unwrap_err(), InvalidKey::absent("hs256"));
+        assert_eq!(check_auth(&data(&[])).unwrap_err().key, "hs256");
         assert!(check_auth(&data(&[("hs256", "short")])).unwrap_err().problem.contains("32 bytes"));
         assert!(check_auth(&data(&[("hs256", &"k".repeat(32))])).is_ok());
+    }
+
+    #[test]
+    fn one_of_three_keys_for_tokens_is_enough_and_a_mix_up_is_named() {
+        assert!(check_auth(&data(&[("eddsa", "-----BEGIN PUBLIC KEY-----\n…")])).is_ok());
+        assert!(check_auth(&data(&[("jwks", " {\"keys\":[]}")])).is_ok());
+        assert_eq!(check_auth(&data(&[("eddsa", "-----BEGIN PRIVATE KEY-----")])).unwrap_err().key, "eddsa");
+        let both = data(&[("hs256", &"k".repeat(32)), ("jwks", "https://sso.example")]);
+        assert_eq!(check_auth(&both).unwrap_err().key, "jwks");
     }
 
     #[test]
@@ -181,11 +232,26 @@ mod tests {
         assert!(check_mongodb(&data(&[("uri", "mongodb://store:27017")])).is_ok());
     }
 
+    fn fetched(key: &str, value: &str, version: &str) -> Fetched {
+        Fetched::Data { name: "s".to_owned(), data: data(&[(key, value)]), version: version.to_owned() }
+    }
+
     #[test]
     fn any_changed_byte_changes_the_digest() {
-        let fetched = |value: &str| Fetched::Data("s".to_owned(), data(&[("k", value)]));
-        let [a, b, c] = [fetched("1"), fetched("2"), fetched("3")];
+        let [a, b, c] = ["1", "2", "3"].map(|value| fetched("hs256", value, "v"));
         assert_ne!(digest_of([&a, &b, &c]), digest_of([&a, &c, &b]));
         assert_eq!(digest_of([&a, &b, &Fetched::Not(SecretState::NotNamed)]), None);
+        assert!(digest_of([&a, &b, &Fetched::Not(SecretState::NotNeeded)]).is_some());
+    }
+
+    #[test]
+    fn without_a_random_key_the_digest_tells_nothing_of_passwords() {
+        let none = Fetched::Not(SecretState::NotNeeded);
+        let digest = |password: &str, version: &str| {
+            let secret = fetched("password", password, version);
+            digest_of([&secret, &secret, &none])
+        };
+        assert_eq!(digest("guest", "u/1"), digest("secret", "u/1"));
+        assert_ne!(digest("guest", "u/1"), digest("guest", "u/2"));
     }
 }

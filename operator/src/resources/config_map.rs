@@ -41,7 +41,11 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
         topology: TopologyOrder::of(TopologyPlan { epoch: FIRST_EPOCH, partitions, routing }),
         server_queue,
         store: StoreConfig { database: spec.mongodb.database.clone(), bucket: spec.mongodb.bucket },
-        auth: AuthConfig { issuer: spec.auth.issuer.clone(), audience: spec.auth.audience.clone() },
+        auth: AuthConfig {
+            jwks: spec.auth.jwks.clone(),
+            issuer: spec.auth.issuer.clone(),
+            audience: spec.auth.audience.clone(),
+        },
         official_group: OfficialGroupConfig {
             name: spec.official_group.name.clone(),
             topic: spec.official_group.topic.clone(),
@@ -55,6 +59,8 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
 mod tests {
     use crds::{QueueType, RoutingMode, ServerQueue};
 
+    use serde_json::json;
+
     use super::*;
     use crate::fixture;
 
@@ -64,7 +70,11 @@ mod tests {
             spec["rabbitmq"]["partitions"] = 7.into();
             spec["rabbitmq"]["routing"] = "Channel".into();
             spec["rabbitmq"]["serverQueue"] = serde_json::json!({ "type": "Quorum" });
-            spec["auth"]["issuer"] = "https://sso.example".into();
+            spec["auth"] = json!({
+                "jwks": "https://sso.example/keys",
+                "issuer": "https://sso.example",
+                "audience": "chat",
+            });
         });
         let spec = cluster.spec.as_ref().unwrap();
         let text = text(&Blueprint { cluster: &cluster, spec, replicas: 1, credentials: None });
@@ -75,5 +85,7 @@ mod tests {
         assert_eq!(config.server_queue, quorum);
         assert_eq!(config.cluster.control(), "vt.chat.demo.control");
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
+        assert_eq!(config.auth.jwks.as_deref(), Some("https://sso.example/keys"));
+        assert_eq!(config.auth.audience.as_deref(), Some("chat"));
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crds::ImagePullPolicy;
-use crds::binding::{auth, mongodb, rabbitmq};
+use crds::{ImagePullPolicy, VibeTalkClusterSpec};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector, Probe,
     ResourceRequirements, SecurityContext, VolumeMount,
@@ -12,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Blueprint;
+use super::deployment::bindings;
 use super::service::PORT_NAME;
 
 /// Name of the volume with the settings.
@@ -59,7 +59,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>) -> Container {
         }),
         // `kubectl describe` then shows why a node could not start.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        volume_mounts: Some(mounts()),
+        volume_mounts: Some(mounts(blueprint.spec)),
         ..Container::default()
     }
 }
@@ -107,14 +107,14 @@ fn probe(path: &str) -> Probe {
     }
 }
 
-fn mounts() -> Vec<VolumeMount> {
+fn mounts(spec: &VibeTalkClusterSpec) -> Vec<VolumeMount> {
     let mount = |name: &str, path: String| VolumeMount {
         name: name.to_owned(),
         mount_path: path,
         read_only: Some(true),
         ..VolumeMount::default()
     };
-    let directories = [rabbitmq::DIRECTORY, mongodb::DIRECTORY, auth::DIRECTORY];
+    let directories = bindings(spec).into_iter().map(|(directory, _)| directory);
     let secrets = directories.map(|name| mount(name, format!("{}/{name}", crds::binding::ROOT)));
     std::iter::once(mount(CONFIG_VOLUME, CONFIG_DIRECTORY.to_owned())).chain(secrets).collect()
 }

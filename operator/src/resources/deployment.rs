@@ -123,12 +123,11 @@ fn tolerations(of_user: &[Toleration]) -> Vec<Toleration> {
 }
 
 /// The directory of each service's credentials, and the Secret that fills it.
-fn bindings(spec: &VibeTalkClusterSpec) -> [(&'static str, &SecretRef); 3] {
-    [
-        (rabbitmq::DIRECTORY, &spec.rabbitmq.secret_ref),
-        (mongodb::DIRECTORY, &spec.mongodb.secret_ref),
-        (auth::DIRECTORY, &spec.auth.secret_ref),
-    ]
+pub(super) fn bindings(spec: &VibeTalkClusterSpec) -> Vec<(&'static str, &SecretRef)> {
+    let always =
+        [(rabbitmq::DIRECTORY, &spec.rabbitmq.secret_ref), (mongodb::DIRECTORY, &spec.mongodb.secret_ref)];
+    let keys = spec.auth.secret_ref.as_ref().map(|secret| (auth::DIRECTORY, secret));
+    always.into_iter().chain(keys).collect()
 }
 
 fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
@@ -140,7 +139,7 @@ fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
         }),
         ..Volume::default()
     };
-    let secrets = bindings(blueprint.spec).map(|(directory, secret)| Volume {
+    let secrets = bindings(blueprint.spec).into_iter().map(|(directory, secret)| Volume {
         name: directory.to_owned(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(secret.name.clone()),
@@ -199,6 +198,17 @@ mod tests {
         assert_ne!(template(&plain, "b"), base);
         assert_ne!(template(&fixture::cluster(|s| s["officialGroup"]["name"] = "Lobby".into()), "a"), base);
         assert_eq!(template(&fixture::cluster(|s| s["replicas"] = 9.into()), "a"), base);
+    }
+
+    #[test]
+    fn keys_that_the_issuer_publishes_need_no_secret() {
+        let issuer = serde_json::json!({ "jwks": "https://sso.example/keys", "audience": "chat" });
+        let cluster = fixture::cluster(|spec| spec["auth"] = issuer);
+        let pod = pod_of(&deployment(&cluster, "a"));
+        let volumes: Vec<_> = pod.volumes.unwrap().into_iter().map(|volume| volume.name).collect();
+        assert_eq!(volumes, ["config", "rabbitmq", "mongodb"]);
+        let mounts = pod.containers[0].volume_mounts.clone().unwrap();
+        assert_eq!(mounts.into_iter().map(|mount| mount.name).collect::<Vec<_>>(), volumes);
     }
 
     #[test]

@@ -15,6 +15,19 @@ const REFUSED: &[(Change, &str)] = &[
     (|spec| spec["rabitmq"] = json!({}), "unknown field \"spec.rabitmq\""),
     (|spec| spec["replicas"] = (-1).into(), "spec.replicas"),
     (|spec| spec["mongodb"] = Value::Null, "spec.mongodb"),
+    (|spec| spec["auth"] = json!({}), "exactly one of secretRef and jwks"),
+    (
+        |spec| {
+            spec["auth"] =
+                json!({ "secretRef": { "name": "a" }, "jwks": "https://sso.example/", "audience": "c" })
+        },
+        "exactly one of secretRef and jwks",
+    ),
+    (|spec| spec["auth"] = json!({ "jwks": "https://sso.example/keys" }), "jwks needs audience"),
+    (
+        |spec| spec["auth"] = json!({ "jwks": "http://sso.example/keys", "audience": "chat" }),
+        "spec.auth.jwks",
+    ),
     (|spec| spec["drain"] = json!({ "window": "soon" }), "spec.drain.window"),
     (
         |spec| spec["autoscaling"] = json!({ "minReplicas": 4, "maxReplicas": 3 }),
