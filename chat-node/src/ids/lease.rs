@@ -56,6 +56,8 @@ struct Shared {
     held: watch::Sender<Option<Held>>,
     /// Wakes the keeper before its time.
     renew_now: Notify,
+    /// Wakes those who wait for a renewal, in the order in which they came.
+    renewed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -75,8 +77,13 @@ pub fn spawn(
     holder: String,
     stop: CancellationToken,
 ) -> (Ids, JoinHandle<()>) {
-    let shared =
-        Shared { clock, state: Mutex::default(), held: watch::Sender::new(None), renew_now: Notify::new() };
+    let shared = Shared {
+        clock,
+        state: Mutex::default(),
+        held: watch::Sender::new(None),
+        renew_now: Notify::new(),
+        renewed: Notify::new(),
+    };
     let ids = Ids(Arc::new(shared));
     let keeper = keeper::Keeper::new(store, ids.clone(), holder);
     (ids, tokio::spawn(keeper.run(stop)))
@@ -147,9 +154,8 @@ impl Ids {
 
     /// Waits until ids may have times up to `ms`.
     async fn cover(&self, ms: u64) -> Result<(), IdError> {
-        let mut held = self.watch();
-        let covers = |held: &Option<Held>| held.is_some_and(|held| held.until_ms >= ms);
-        if covers(&held.borrow_and_update()) {
+        let covered = || self.0.held.borrow().is_some_and(|held| held.until_ms >= ms);
+        if covered() {
             return Ok(());
         }
         {
@@ -157,10 +163,16 @@ impl Ids {
             state.wanted_ms = state.wanted_ms.max(ms);
         }
         self.0.renew_now.notify_one();
-        match tokio::time::timeout(COVER_WITHIN, held.wait_for(covers)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(IdError::NoLease),
-        }
+        let covering = async {
+            loop {
+                let renewed = self.0.renewed.notified();
+                if covered() {
+                    return;
+                }
+                renewed.await;
+            }
+        };
+        tokio::time::timeout(COVER_WITHIN, covering).await.map_err(|_| IdError::NoLease)
     }
 
     fn may_issue(&self, state: &State) -> bool {

@@ -14,6 +14,8 @@ use chat_node::store::mongo::Mongo;
 use chat_node::store::{Inserted, Reserve, Store, StoreError};
 use futures::FutureExt;
 
+use crate::model::Model;
+
 pub const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
 /// A moment in 2026, at the start of an hour.
 pub const T0: u64 = EPOCH_MS + 500 * 86_400_000;
@@ -23,6 +25,7 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub struct Fixture(Backend);
 
 enum Backend {
+    Simulated(Model),
     Embedded { directory: PathBuf, open: tokio::sync::Mutex<Option<Arc<dyn Store>>> },
     Mongo { uri: String, database: String },
 }
@@ -49,6 +52,7 @@ impl Fixture {
     /// The store with buckets of another length. For an embedded one all others must have been dropped.
     pub async fn open(&self, bucket: BucketLength) -> Result<Arc<dyn Store>, StoreError> {
         match &self.0 {
+            Backend::Simulated(model) => Ok(Arc::new(model.with_bucket(bucket))),
             Backend::Embedded { directory, open } => {
                 let mut open = open.lock().await;
                 *open = None;
@@ -59,6 +63,11 @@ impl Fixture {
             Backend::Mongo { uri, database } => Ok(Arc::new(Mongo::connect(uri, database, bucket).await?)),
         }
     }
+}
+
+pub async fn simulated(body: impl AsyncFnOnce(Fixture)) {
+    let bucket = "1h".parse::<crds::Duration>().unwrap().into();
+    body(Fixture(Backend::Simulated(Model::new(bucket, Arc::new(System))))).await;
 }
 
 pub async fn embedded(body: impl AsyncFnOnce(Fixture)) {

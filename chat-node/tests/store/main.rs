@@ -8,6 +8,9 @@ mod fixture;
 mod leases;
 mod log;
 mod messages;
+#[path = "../simulation/model/mod.rs"]
+#[allow(dead_code, reason = "the simulation looks deeper into it")]
+mod model;
 mod preparing;
 
 macro_rules! conformance {
@@ -17,6 +20,15 @@ macro_rules! conformance {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
                     crate::fixture::embedded(crate::$module::$test).await;
+                }
+            )*)*
+        }
+
+        mod simulated {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::fixture::simulated(crate::$module::$test).await;
                 }
             )*)*
         }

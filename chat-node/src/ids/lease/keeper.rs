@@ -107,6 +107,7 @@ impl Keeper {
         if self.ids.0.held.send_replace(Some(held)).is_none() {
             info!(server_id = %held.server_id, "holding a server id");
         }
+        self.ids.0.renewed.notify_waiters();
     }
 
     fn unconfirmed(&self, error: &StoreError) {
