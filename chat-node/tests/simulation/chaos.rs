@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, SKEW_MS};
 use crate::dice::Dice;
 use crate::life::Life;
 use crate::network::Link;
+use crate::operator::Operator;
 use crate::trace::{Event, NodeId};
 use crate::weather::Weather;
 use crate::world::World;
@@ -35,11 +36,12 @@ enum Kind {
     Deaf,
     Away,
     Apart,
+    Repartition,
     Clock,
     WiresSlow,
 }
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::Crash,
     Kind::Drain,
     Kind::Pause,
@@ -58,6 +60,7 @@ const KINDS: [Kind; 20] = [
     Kind::Deaf,
     Kind::Away,
     Kind::Apart,
+    Kind::Repartition,
     Kind::Clock,
     Kind::WiresSlow,
 ];
@@ -66,6 +69,7 @@ const NODES_MAX: usize = 6;
 
 pub struct Chaos {
     cluster: Arc<Cluster>,
+    operator: Arc<Operator>,
     dice: Dice,
     kinds: Vec<Kind>,
     /// Longest pause between two faults, in ms.
@@ -78,7 +82,7 @@ impl Chaos {
         let share = 0.1 + 0.6 * dice.with(fastrand::Rng::f64);
         let kinds = KINDS.into_iter().filter(|_| dice.happens(share)).collect();
         let pace_ms = 500 << dice.up_to(4);
-        Self { cluster: Arc::clone(cluster), dice, kinds, pace_ms }
+        Self { cluster: Arc::clone(cluster), operator: Operator::new(cluster), dice, kinds, pace_ms }
     }
 
     /// A node with a clock as wrong as the run allows.
@@ -147,6 +151,7 @@ impl Chaos {
             Kind::Deaf => self.cut(Link::Deaf, long),
             Kind::Away => self.cut(Link::Away, long),
             Kind::Apart => self.part(long),
+            Kind::Repartition => self.operator.repartition(&self.dice),
             Kind::Clock => self.with_node(|life| self.cluster.set_clock(life.node, self.ahead_ms())),
             Kind::WiresSlow => self.while_it_lasts(long, |weather| weather.wire_ms = 800),
         }

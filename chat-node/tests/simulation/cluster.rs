@@ -10,6 +10,7 @@ use chat_node::config::{AuthChoice, BusChoice, Config, StoreChoice, alone};
 use chat_node::drain::Plan;
 use chat_node::gateway::Gateway;
 use chat_node::gateway::driver::{Entered, drive};
+use chat_node::http::address::TrustedProxies;
 use chat_node::hub::send_queue::send_queue;
 use chat_node::limits::Limits;
 use chat_node::metrics::Metrics;
@@ -22,6 +23,7 @@ use crate::clock::SkewedClock;
 use crate::dice::Dice;
 use crate::life::Life;
 use crate::network::Network;
+use crate::node_bus::NodeBus;
 use crate::remote::Remote;
 use crate::trace::{Event, NodeId};
 use crate::wire::{ClientEnd, wire};
@@ -44,6 +46,7 @@ pub struct Cluster {
 struct Node {
     life: Arc<Life>,
     clock: SkewedClock,
+    bus: Arc<NodeBus>,
     engine: Option<Engine>,
     gateway: Option<Arc<Gateway>>,
     leaves: bool,
@@ -73,14 +76,16 @@ impl Cluster {
         self.world.trace.note(Event::NodeStarts(node));
         let life = Life::new(node, &self.world);
         let clock = SkewedClock::new(self.world.start, ahead_ms);
+        let (member, received) = self.network.join(&life);
+        let bus = NodeBus::new(&self.network, member);
         self.nodes().push(Node {
             life: Arc::clone(&life),
             clock: clock.clone(),
+            bus: Arc::clone(&bus),
             engine: None,
             gateway: None,
             leaves: false,
         });
-        let (bus, received) = self.network.join(&life);
         let dice = self.dice.fork();
         let store = Remote { world: Arc::clone(&self.world), life, bus: Arc::clone(&bus), dice };
         let services = Services { store: Arc::new(store), bus, received, clock: Arc::new(clock) };
@@ -119,6 +124,12 @@ impl Cluster {
     pub fn alive(&self) -> Vec<Arc<Life>> {
         let nodes = self.nodes();
         nodes.iter().filter(|node| node.stays()).map(|node| Arc::clone(&node.life)).collect()
+    }
+
+    /// The buses of all that are alive.
+    pub fn buses(&self) -> Vec<Arc<NodeBus>> {
+        let nodes = self.nodes();
+        nodes.iter().filter(|node| node.life.is_alive()).map(|node| Arc::clone(&node.bus)).collect()
     }
 
     /// Lets a node go in good order, if it serves.
@@ -161,6 +172,7 @@ impl Cluster {
             store: StoreChoice::Embedded("/nowhere".into()),
             bus: BusChoice::InProcess,
             auth: AuthChoice::Tokens(key()),
+            proxies: TrustedProxies::default(),
             limits: Arc::clone(&self.limits),
         }
     }

@@ -14,6 +14,8 @@ mod flaw;
 mod life;
 mod model;
 mod network;
+mod node_bus;
+mod operator;
 mod oracle;
 mod remote;
 mod run;

@@ -1,12 +1,13 @@
-//! The bus between the nodes: it loses, repeats, delays and reorders; nodes are cut off with or without noticing.
+//! The broker between the nodes: it routes as the real one does, but loses, repeats, delays and reorders; nodes are cut
+//! off with or without noticing. What a node binds or is ordered to do takes effect a while later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chat_node::bus::{Audience, Bus, Envelope, RECEIVED_MAX, Received};
-use chat_node::ids::UserId;
-use crds::node::Dependency;
+use chat_node::bus::routing::{self, Exchange, Route};
+use chat_node::bus::{Envelope, RECEIVED_MAX, Received, Topic};
+use crds::{RoutingMode, TopologyOrder, TopologyPlan};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -15,15 +16,17 @@ use crate::life::Life;
 use crate::trace::{Event, NodeId};
 use crate::world::World;
 
-/// Longest time until a new binding holds, in ms.
+/// Longest time until a new binding or an order takes effect, in ms.
 const BIND_MS: u64 = 40;
 
-/// The bus as a whole.
+/// The broker.
 #[derive(Debug)]
 pub struct Network {
     world: Arc<World>,
     dice: Dice,
-    nodes: Mutex<BTreeMap<NodeId, Arc<Member>>>,
+    /// What nodes begin with.
+    wanted: Mutex<TopologyOrder>,
+    members: Mutex<BTreeMap<NodeId, Arc<Member>>>,
 }
 
 /// A node's connection to the broker.
@@ -36,55 +39,70 @@ pub enum Link {
     Away,
 }
 
+/// A node as the broker has it.
 #[derive(Debug)]
-struct Member {
-    life: Arc<Life>,
+pub struct Member {
+    pub life: Arc<Life>,
     received: mpsc::Sender<Received>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct State {
-    link: Link,
-    /// Connections of each user.
-    wanted: BTreeMap<UserId, usize>,
-    bound: BTreeSet<UserId>,
-}
-
-/// The bus as one node has it.
-#[derive(Debug)]
-pub struct NodeBus {
-    network: Arc<Network>,
-    member: Arc<Member>,
+pub struct State {
+    pub link: Link,
+    /// What holds.
+    pub topology: TopologyOrder,
+    /// How often each topic is wanted.
+    topics: BTreeMap<Topic, usize>,
+    bound: HashSet<Route>,
+    pub left: bool,
 }
 
 impl Network {
     pub fn new(world: &Arc<World>) -> Arc<Self> {
-        Arc::new(Self { world: Arc::clone(world), dice: world.dice.fork(), nodes: Mutex::default() })
+        let dice = world.dice.fork();
+        let modes = [RoutingMode::User, RoutingMode::Channel, RoutingMode::Static];
+        let routing = modes[dice.up_to(2) as usize];
+        let wanted = TopologyOrder::of(TopologyPlan { epoch: 1, partitions: 3, routing });
+        let (wanted, members) = (Mutex::new(wanted), Mutex::default());
+        Arc::new(Self { world: Arc::clone(world), dice, wanted, members })
     }
 
-    /// A bus for one more node, and what it receives.
-    pub fn join(self: &Arc<Self>, life: &Arc<Life>) -> (Arc<NodeBus>, mpsc::Receiver<Received>) {
+    /// One more node, and what it receives.
+    pub fn join(self: &Arc<Self>, life: &Arc<Life>) -> (Arc<Member>, mpsc::Receiver<Received>) {
         let (received, receiver) = mpsc::channel(RECEIVED_MAX);
-        let state = State { link: Link::Up, wanted: BTreeMap::new(), bound: BTreeSet::new() };
+        let mut state = State {
+            link: Link::Up,
+            topology: self.wanted().clone(),
+            topics: BTreeMap::new(),
+            bound: HashSet::new(),
+            left: false,
+        };
+        state.bind_all();
         let member = Arc::new(Member { life: Arc::clone(life), received, state: Mutex::new(state) });
         member.give(Received::Connected);
-        self.nodes().insert(life.node, Arc::clone(&member));
-        (Arc::new(NodeBus { network: Arc::clone(self), member }), receiver)
+        self.members().insert(life.node, Arc::clone(&member));
+        (member, receiver)
+    }
+
+    /// What nodes that start from now on begin with.
+    pub fn wanted(&self) -> MutexGuard<'_, TopologyOrder> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn member(&self, node: NodeId) -> Option<Arc<Member>> {
+        self.members().get(&node).cloned()
     }
 
     /// Changes a node's connection. When it is up again, all that the node wants is bound anew.
     pub fn set_link(self: &Arc<Self>, node: NodeId, link: Link) {
-        let Some(member) = self.nodes().get(&node).cloned() else { return };
+        let Some(member) = self.member(node) else { return };
         let before = std::mem::replace(&mut member.state().link, link);
         if link == Link::Up && before != Link::Up {
-            let delay = Duration::from_millis(self.dice.up_to(BIND_MS));
-            tokio::spawn(async move {
-                sleep(delay).await;
-                member.life.runs().await;
+            self.soon(&member, |member| {
                 let mut state = member.state();
                 if state.link == Link::Up {
-                    state.bound = state.wanted.keys().cloned().collect();
+                    state.bind_all();
                     drop(state);
                     member.give(Received::Connected);
                 }
@@ -94,13 +112,25 @@ impl Network {
 
     /// Ends every cut.
     pub fn heal(self: &Arc<Self>) {
-        let nodes: Vec<_> = self.nodes().keys().copied().collect();
+        let nodes: Vec<_> = self.members().keys().copied().collect();
         nodes.into_iter().for_each(|node| self.set_link(node, Link::Up));
     }
 
-    fn send(self: &Arc<Self>, from: NodeId, envelope: &Envelope) {
-        let members: Vec<_> = self.nodes().values().cloned().collect();
-        for to in members.iter().filter(|to| to.wants(envelope)) {
+    /// Does something at the broker after a while, if the node still runs then.
+    pub fn soon(&self, member: &Arc<Member>, act: impl FnOnce(&Member) + Send + 'static) {
+        let delay = Duration::from_millis(self.dice.up_to(BIND_MS));
+        let member = Arc::clone(member);
+        tokio::spawn(async move {
+            sleep(delay).await;
+            member.life.runs().await;
+            act(&member);
+        });
+    }
+
+    /// Takes an envelope to every node that has bound one of `routes`.
+    pub fn publish(self: &Arc<Self>, from: NodeId, envelope: &Envelope, routes: &[Route]) {
+        let members: Vec<_> = self.members().values().cloned().collect();
+        for to in members.iter().filter(|to| to.takes(routes)) {
             let (loses, repeats) = {
                 let weather = self.world.weather();
                 let apart = weather.apart.contains(&(from, to.life.node));
@@ -120,13 +150,13 @@ impl Network {
     /// Brings an envelope to a node after a while; each has its own, so they overtake one another.
     fn bring(self: &Arc<Self>, from: NodeId, to: &Arc<Member>, envelope: &Envelope) {
         let delay = Duration::from_millis(self.dice.up_to(self.world.weather().bus_ms));
-        let (network, to, envelope) = (Arc::clone(self), Arc::clone(to), envelope.clone());
+        let (world, to, envelope) = (Arc::clone(&self.world), Arc::clone(to), envelope.clone());
         tokio::spawn(async move {
             sleep(delay).await;
             to.life.runs().await;
             let arrives = to.state().link == Link::Up;
             let to_node = to.life.node;
-            network.world.trace.note(if arrives {
+            world.trace.note(if arrives {
                 Event::BusBrings { from, to: to_node }
             } else {
                 Event::BusLoses { from, to: to_node }
@@ -137,97 +167,77 @@ impl Network {
         });
     }
 
-    fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Member>>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Member>>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Member {
-    fn wants(&self, envelope: &Envelope) -> bool {
-        match envelope.audience() {
-            Audience::Everyone => self.life.is_alive(),
-            Audience::Users(users) => {
-                let state = self.state();
-                self.life.is_alive() && users.iter().any(|user| state.bound.contains(user))
-            }
-        }
+    fn takes(&self, routes: &[Route]) -> bool {
+        let state = self.state();
+        let takes = |route: &Route| route.exchange == Exchange::Control || state.bound.contains(route);
+        self.life.is_alive() && !state.left && routes.iter().any(takes)
     }
 
-    fn give(&self, received: Received) {
+    pub fn give(&self, received: Received) {
         // A node that does not keep up misses it, as it would with a broker.
         let _ = self.received.try_send(received);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl NodeBus {
-    /// Publishes what the node did not ask to publish.
-    pub fn tell(&self, envelope: &Envelope) {
-        self.network.send(self.member.life.node, envelope);
+impl State {
+    /// Wants a topic once more; `true`: it is the first time.
+    pub fn want(&mut self, topic: &Topic) -> bool {
+        let count = self.topics.entry(topic.clone()).or_default();
+        *count += 1;
+        *count == 1
     }
 
-    /// Lets the broker learn of a change, after a while.
-    fn rebind(&self, user: &UserId) {
-        let delay = Duration::from_millis(self.network.dice.up_to(BIND_MS));
-        let (member, user) = (Arc::clone(&self.member), user.clone());
-        tokio::spawn(async move {
-            sleep(delay).await;
-            member.life.runs().await;
-            let mut state = member.state();
-            if state.link != Link::Up {
-                return;
-            }
-            if !state.wanted.contains_key(&user) {
-                state.bound.remove(&user);
-            } else if state.bound.insert(user.clone()) {
-                drop(state);
-                member.give(Received::Attached(vec![user]));
-            }
-        });
+    /// Wants a topic once less; `true`: it is not wanted any more.
+    pub fn unwant(&mut self, topic: &Topic) -> bool {
+        let Some(count) = self.topics.get_mut(topic) else { return false };
+        *count -= 1;
+        let last = *count == 0;
+        if last {
+            self.topics.remove(topic);
+        }
+        last
     }
-}
 
-impl Bus for NodeBus {
-    fn publish(&self, envelope: &Envelope) {
-        if self.member.life.step_now() && self.member.state().link != Link::Away {
-            self.network.send(self.member.life.node, envelope);
+    /// Makes the bindings of a topic what is wanted; `true`: it is listened to from now on.
+    pub fn rebind(&mut self, topic: &Topic) -> bool {
+        if self.link != Link::Up {
+            return false;
+        }
+        let wanted = self.topics.contains_key(topic);
+        let mut changed = false;
+        for plan in self.topology.listen.clone() {
+            let Some(route) = routing::of(plan.routing).binding(plan, topic) else { continue };
+            changed |= if wanted { self.bound.insert(route) } else { self.bound.remove(&route) };
+        }
+        wanted && (changed || self.hears_anyway())
+    }
+
+    /// Binds what is wanted, and nothing else.
+    pub fn bind_all(&mut self) {
+        self.bound.clear();
+        for plan in self.topology.listen.clone() {
+            let routing = routing::of(plan.routing);
+            self.bound.extend(routing.standing(plan));
+            self.bound.extend(self.topics.keys().filter_map(|topic| routing.binding(plan, topic)));
         }
     }
 
-    fn attach(&self, user: &UserId) {
-        let mut state = self.member.state();
-        let connections = state.wanted.entry(user.clone()).or_default();
-        *connections += 1;
-        if *connections == 1 {
-            drop(state);
-            self.rebind(user);
-        }
+    /// The plan that is published to.
+    pub fn publishing(&self) -> Option<TopologyPlan> {
+        self.topology.plan(self.topology.publish).filter(|_| !self.left)
     }
 
-    fn detach(&self, user: &UserId) {
-        let mut state = self.member.state();
-        let Some(connections) = state.wanted.get_mut(user) else { return };
-        *connections -= 1;
-        if *connections == 0 {
-            state.wanted.remove(user);
-            drop(state);
-            if self.member.life.is_alive() {
-                self.rebind(user);
-            }
-        }
-    }
-
-    fn health(&self) -> Dependency {
-        match self.member.state().link {
-            Link::Up | Link::Deaf => Dependency::Reachable,
-            Link::Away => Dependency::Unreachable { reason: "a fault of the simulation".to_owned() },
-        }
-    }
-
-    fn epochs(&self) -> Vec<u32> {
-        vec![1]
+    fn hears_anyway(&self) -> bool {
+        self.topology.listen.iter().any(|plan| plan.routing == RoutingMode::Static)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_node::bus::{Envelope, Notice};
+use chat_node::bus::{Audience, Envelope, Notice};
 use chat_node::ids::{ChannelId, MessageId, Position, UserId};
 use chat_node::protocol::message::{Entry, Message, User};
 use chat_node::store::{Channel, ChannelKind, Inserted, Lease, Reservation, Store, StoreError};
@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::flaw::Flaw;
 use crate::life::Life;
 use crate::model::{Model, Tables};
-use crate::network::NodeBus;
+use crate::node_bus::NodeBus;
 use crate::trace::Event;
 use crate::world::World;
 
@@ -160,7 +160,12 @@ impl Remote {
                 Some(ChannelKind::Direct(users)) => Some(users),
                 _ => None,
             };
-            self.bus.tell(&Envelope::new(Notice::Message { message: message.clone(), users }));
+            let audience = match &users {
+                None => Audience::Everyone,
+                Some(members) => Audience::Channel { id: message.channel_id, members },
+            };
+            let notice = Notice::Message { message: message.clone(), users: users.clone() };
+            self.bus.tell(&Envelope::new(notice), audience);
         }
     }
 }
