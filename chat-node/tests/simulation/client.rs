@@ -219,7 +219,7 @@ impl Client {
             Ok(told) => told,
             Err(error) => return self.wrong(format!("it cannot read a message: {error}"), None),
         };
-        let there = self.world().store.tables().entry(told.channel_id, told.position).cloned();
+        let there = self.world().store.tables().entry(told.channel_id, told.position);
         if let Some(Entry::Message(message)) = there {
             let same = message.author == told.author
                 && message.content == told.content

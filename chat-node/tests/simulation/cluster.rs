@@ -22,6 +22,7 @@ use crds::node::AuthConfig;
 use crate::clock::SkewedClock;
 use crate::dice::Dice;
 use crate::life::Life;
+use crate::model::Calls;
 use crate::network::Network;
 use crate::node_bus::NodeBus;
 use crate::remote::Remote;
@@ -88,7 +89,7 @@ impl Cluster {
         });
         let dice = self.dice.fork();
         let store = Remote { world: Arc::clone(&self.world), life, bus: Arc::clone(&bus), dice };
-        let services = Services { store: Arc::new(store), bus, received, clock: Arc::new(clock) };
+        let services = Services { store: Arc::new(Calls(store)), bus, received, clock: Arc::new(clock) };
         let cluster = Arc::clone(self);
         tokio::spawn(async move {
             let status = Arc::new(Status::new(format!("node-{}", node.0), Arc::clone(&cluster.metrics)));

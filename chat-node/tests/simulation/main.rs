@@ -32,7 +32,7 @@ use self::flaw::Flaw;
 use self::run::{Outcome, run};
 
 /// Seeds that are run unless told otherwise.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 300;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()

@@ -47,11 +47,6 @@ impl Oracle {
         }
     }
 
-    /// A node makes a channel: its id must be new.
-    pub fn made(&self, channel: ChannelId, node: NodeId) {
-        self.id(channel.0, (node, "a channel".to_owned()), None);
-    }
-
     /// A client was told that its message is stored.
     pub fn acked(&self, (channel, author, nonce): (ChannelId, &UserId, &str), ack: (MessageId, Position)) {
         let key = (channel, author.clone(), nonce.to_owned());
@@ -70,7 +65,7 @@ impl Oracle {
         let acks = self.state().acks.clone();
         for ((channel, author, nonce), (id, position)) in acks {
             let stored = tables.entry(channel, position);
-            let is_it = matches!(stored, Some(Entry::Message(message))
+            let is_it = matches!(&stored, Some(Entry::Message(message))
                 if message.id == id && message.nonce == nonce && message.author.id == author);
             if !is_it {
                 let what = format!(
@@ -169,6 +164,7 @@ impl Seen {
 pub fn stored(tables: &Tables, channel: ChannelId, position: u64) -> Option<Shown> {
     Some(match tables.entry(channel, Position(position))? {
         Entry::Message(message) => Shown::Message(message.id),
+        Entry::Change(change) => Shown::Change(change.id),
         Entry::Void { .. } => Shown::Void,
     })
 }

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_node::bus::{Audience, Envelope, Notice};
-use chat_node::ids::{ChannelId, MessageId, Position, UserId};
-use chat_node::protocol::message::{Entry, Message, User};
-use chat_node::store::{Channel, ChannelKind, Inserted, Lease, Reservation, Store, StoreError};
+use chat_node::protocol::message::Entry;
+use chat_node::store::bucket::BucketLength;
+use chat_node::store::{ChannelKind, Inserted, StoreError};
 use tokio::time::sleep;
 
 use crate::dice::Dice;
 use crate::flaw::Flaw;
 use crate::life::Life;
-use crate::model::{Model, Tables};
+use crate::model::{Access, Reach, Tables};
 use crate::node_bus::NodeBus;
-use crate::trace::Event;
+use crate::trace::{Event, NodeId};
 use crate::world::World;
 
 /// How long a node waits for a store that does not answer, at least and at most, in ms.
@@ -51,19 +50,19 @@ impl Remote {
     async fn read<T>(
         &self,
         call: &'static str,
-        read: impl FnOnce(&mut Tables) -> T,
+        read: impl FnOnce(&mut Tables) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let fate = self.before(call).await?;
         let value = read(&mut self.world.store.tables());
         let fate = if fate == Fate::Late { Fate::AnswerLost } else { fate };
-        self.after(call, fate).await.map(|()| value)
+        self.after(call, fate).await.and(value)
     }
 
     /// A call that writes: if it fails, it may have taken effect or not, or do so later.
     async fn write<T>(
         &self,
         call: &'static str,
-        write: impl FnOnce(&Model) -> Result<T, StoreError> + Send + 'static,
+        write: impl FnOnce(&mut Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let fate = self.before(call).await?;
         let stalls = self.world.weather().store_stalls;
@@ -72,15 +71,15 @@ impl Remote {
             self.life.step().await;
         }
         if fate == Fate::Late {
-            let (store, delay) = (self.world.store.clone(), self.dice.ms(LATE_MS));
+            let (world, delay) = (Arc::clone(&self.world), self.dice.ms(LATE_MS));
             tokio::spawn(async move {
                 sleep(delay).await;
                 // Nobody hears of it any more.
-                let _ = write(&store);
+                let _ = write(&mut world.store.tables());
             });
             return self.after(call, Fate::AnswerLost).await.and_then(|()| Err(lost()));
         }
-        let done = write(&self.world.store);
+        let done = write(&mut self.world.store.tables());
         self.after(call, fate).await.and(done)
     }
 
@@ -149,7 +148,7 @@ impl Remote {
     }
 
     fn insert_now(&self, entries: &[Entry]) -> Vec<Inserted> {
-        insert(&self.world, &self.life, entries)
+        insert(&mut self.world.store.tables(), (&self.world, self.life.node), entries)
     }
 
     fn tell_before_storing(&self, entries: &[Entry]) {
@@ -171,31 +170,19 @@ impl Remote {
 }
 
 /// An insert at the store itself, under the eyes of the oracle.
-fn insert(world: &World, life: &Life, entries: &[Entry]) -> Vec<Inserted> {
-    let mut tables = world.store.tables();
+fn insert(tables: &mut Tables, (world, node): (&World, NodeId), entries: &[Entry]) -> Vec<Inserted> {
     for entry in entries {
-        world.oracle.attempted(entry, life.node);
-        match (world.flaw, entry) {
-            (Some(Flaw::SealsReplace), Entry::Void { channel_id, position }) => {
-                tables.forget(*channel_id, *position);
-            }
-            (Some(Flaw::LateWritersReplace), Entry::Message(message)) => {
-                let there = tables.entry(message.channel_id, message.position);
-                if matches!(there, Some(Entry::Void { .. })) {
-                    tables.forget(message.channel_id, message.position);
-                }
-            }
-            (Some(Flaw::NoncesRepeat), Entry::Message(message)) => tables.forget_nonce(message),
-            _ => {}
+        world.oracle.attempted(entry, node);
+        if let Some(flaw) = world.flaw {
+            flaw.before_insert(entry, tables);
         }
     }
     let outcomes = tables.insert(entries);
-    drop(tables);
-    note(world, life, entries, &outcomes);
+    note(world, node, entries, &outcomes);
     outcomes
 }
 
-fn note(world: &World, life: &Life, entries: &[Entry], outcomes: &[Inserted]) {
+fn note(world: &World, node: NodeId, entries: &[Entry], outcomes: &[Inserted]) {
     let letter = |(entry, outcome): (&Entry, &Inserted)| match (entry, outcome) {
         (Entry::Void { .. }, Inserted::New) => 'V',
         (_, Inserted::New) => 'N',
@@ -205,97 +192,32 @@ fn note(world: &World, life: &Life, entries: &[Entry], outcomes: &[Inserted]) {
     };
     let Some(first) = entries.first() else { return };
     world.trace.note(Event::Stored {
-        node: life.node,
+        node,
         channel: first.channel(),
         positions: entries.iter().map(|entry| entry.position().0).collect(),
         outcome: entries.iter().zip(outcomes).map(letter).collect(),
     });
 }
 
-#[async_trait]
-impl Store for Remote {
-    async fn prepare(&self, official_name: &str) -> Result<(), StoreError> {
-        let name = official_name.to_owned();
-        self.write("prepare", move |store| store.prepare_now(&name)).await
-    }
-
-    async fn now_ms(&self) -> Result<u64, StoreError> {
-        let fate = self.before("now").await?;
-        let now_ms = self.world.store.wall_ms();
-        self.after("now", fate).await.map(|()| now_ms)
-    }
-
-    async fn lease_acquire(&self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
-        let (holder, flaw) = (holder.to_owned(), self.world.flaw);
-        self.write("lease_acquire", move |store| {
-            let now_ms = store.wall_ms();
-            let mut tables = store.tables();
-            if flaw == Some(Flaw::OneServerId) {
-                tables.free_lease(0);
+impl Reach for Remote {
+    async fn call<T: Send + 'static>(
+        &self,
+        (call, access): (&'static str, Access),
+        act: impl FnOnce(&mut Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match access {
+            Access::Reads => self.read(call, act).await,
+            Access::Writes => {
+                let flaw = self.world.flaw;
+                let act = move |tables: &mut Tables| {
+                    if let Some(flaw) = flaw {
+                        flaw.before_write(call, tables);
+                    }
+                    act(tables)
+                };
+                self.write(call, act).await
             }
-            tables.lease_acquire(&holder, now_ms, ttl_ms)
-        })
-        .await
-    }
-
-    async fn lease_renew(&self, lease: &Lease, ttl_ms: u64, use_until_ms: u64) -> Result<bool, StoreError> {
-        let (lease, flaw) = (*lease, self.world.flaw);
-        self.write("lease_renew", move |store| {
-            let expires_ms = store.wall_ms() + ttl_ms;
-            let held = store.tables().lease_renew(&lease, expires_ms, use_until_ms);
-            Ok(held || flaw == Some(Flaw::OneServerId))
-        })
-        .await
-    }
-
-    async fn lease_release(&self, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError> {
-        let lease = *lease;
-        self.write("lease_release", move |store| {
-            store.tables().lease_release(&lease, used_until_ms);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn put_user(&self, user: &User) -> Result<(), StoreError> {
-        let user = user.clone();
-        self.write("put_user", move |store| {
-            store.tables().put_user(&user);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        self.read("user", |tables| tables.user(id)).await
-    }
-
-    async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-        self.read("channel", |tables| tables.channel(id)).await
-    }
-
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
-        self.read("heads", |tables| tables.heads(ids)).await
-    }
-
-    async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
-        self.read("direct_channels", |tables| tables.direct_channels(user)).await
-    }
-
-    async fn open_direct(&self, id: ChannelId, users: &[UserId; 2]) -> Result<Channel, StoreError> {
-        let users = users.clone();
-        self.world.oracle.made(id, self.life.node);
-        self.write("open_direct", move |store| store.tables().open_direct(id, &users)).await
-    }
-
-    async fn reserve(&self, channel: ChannelId, count: u16, now_ms: u64) -> Result<Reservation, StoreError> {
-        let (world, node) = (Arc::clone(&self.world), self.life.node);
-        self.write("reserve", move |store| {
-            let reserved = store.tables().reserve(channel, count, now_ms)?;
-            world.trace.note(Event::Reserved { node, channel, first: reserved.first.0, count });
-            Ok(reserved)
-        })
-        .await
+        }
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
@@ -308,35 +230,12 @@ impl Store for Remote {
             let outcomes = self.insert_in_parts(entries).await?;
             return self.after("insert", fate).await.map(|()| outcomes);
         }
-        let (world, life) = (Arc::clone(&self.world), Arc::clone(&self.life));
-        let entries = entries.to_vec();
-        self.write("insert", move |_| Ok(insert(&world, &life, &entries))).await
+        let (world, node, entries) = (Arc::clone(&self.world), self.life.node, entries.to_vec());
+        let write = move |tables: &mut Tables| Ok(insert(tables, (&world, node), &entries));
+        self.write("insert", write).await
     }
 
-    async fn find_nonce(
-        &self,
-        channel: ChannelId,
-        author: &UserId,
-        nonce: &str,
-    ) -> Result<Option<Message>, StoreError> {
-        self.read("find_nonce", |tables| tables.find_nonce(channel, author, nonce)).await
-    }
-
-    async fn entries_after(
-        &self,
-        channel: ChannelId,
-        after: Position,
-        limit: u16,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.read("entries_after", |tables| tables.entries_after(channel, after, limit)).await
-    }
-
-    async fn history(
-        &self,
-        channel: ChannelId,
-        before: Option<MessageId>,
-        limit: u16,
-    ) -> Result<Vec<Message>, StoreError> {
-        self.read("history", |tables| tables.history(channel, before, limit)).await
+    fn bucket(&self) -> BucketLength {
+        BucketLength::default()
     }
 }

@@ -109,7 +109,7 @@ fn is_settled(tables: &Tables, views: &Views) -> Result<(), NotYet> {
             return Err((*client, (format!("{} is not acked", draft.nonce), Some(draft.channel))));
         }
         for (channel, seen) in &view.seen {
-            let end = tables.entries(*channel).last().map_or(0, |entry| entry.position().0);
+            let end = tables.last(*channel).0;
             if seen.last < end {
                 return Err((*client, (format!("it is at {} of {end}", seen.last), Some(*channel))));
             }

@@ -19,6 +19,7 @@ pub struct ClientId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shown {
     Message(MessageId),
+    Change(MessageId),
     Void,
 }
 
@@ -31,7 +32,6 @@ pub enum Event {
     NodeDies(NodeId),
     NodeLeaves(NodeId, usize),
     Stored { node: NodeId, channel: ChannelId, positions: Vec<u64>, outcome: String },
-    Reserved { node: NodeId, channel: ChannelId, first: u64, count: u16 },
     StoreFails { node: NodeId, call: &'static str, how: &'static str },
     BusLoses { from: NodeId, to: NodeId },
     BusBrings { from: NodeId, to: NodeId },
@@ -54,7 +54,7 @@ impl Event {
             | Self::NodeServes(..)
             | Self::NodeDies(_)
             | Self::NodeLeaves(..) => true,
-            Self::Stored { channel: own, .. } | Self::Reserved { channel: own, .. } => channel == Some(*own),
+            Self::Stored { channel: own, .. } => channel == Some(*own),
             Self::Sees { client, channel: own, .. } => {
                 channel.is_none_or(|channel| channel == *own) && who.is_none_or(|who| who == *client)
             }

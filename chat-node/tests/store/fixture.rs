@@ -14,7 +14,7 @@ use chat_node::store::mongo::Mongo;
 use chat_node::store::{Inserted, Reserve, Store, StoreError};
 use futures::FutureExt;
 
-use crate::model::Model;
+use crate::model::{Calls, Model};
 
 pub const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
 /// A moment in 2026, at the start of an hour.
@@ -52,7 +52,7 @@ impl Fixture {
     /// The store with buckets of another length. For an embedded one all others must have been dropped.
     pub async fn open(&self, bucket: BucketLength) -> Result<Arc<dyn Store>, StoreError> {
         match &self.0 {
-            Backend::Simulated(model) => Ok(Arc::new(model.with_bucket(bucket))),
+            Backend::Simulated(model) => Ok(Arc::new(Calls(model.with_bucket(bucket)))),
             Backend::Embedded { directory, open } => {
                 let mut open = open.lock().await;
                 *open = None;

@@ -14,7 +14,8 @@ pub struct LeaseRow {
 }
 
 impl Tables {
-    pub fn lease_acquire(&mut self, holder: &str, now_ms: u64, ttl_ms: u64) -> Result<Lease, StoreError> {
+    pub fn lease_acquire(&mut self, holder: &str, ttl_ms: u64) -> Result<Lease, StoreError> {
+        let now_ms = self.now_ms();
         for server_id in (0..ServerId::COUNT).filter_map(ServerId::new) {
             let row = self.leases.entry(server_id.get()).or_default();
             if row.expires_ms < now_ms && row.used_until_ms < now_ms {
@@ -27,7 +28,8 @@ impl Tables {
         Err(StoreError::Refused("all server ids are leased".to_owned()))
     }
 
-    pub fn lease_renew(&mut self, lease: &Lease, expires_ms: u64, use_until_ms: u64) -> bool {
+    pub fn lease_renew(&mut self, lease: &Lease, ttl_ms: u64, use_until_ms: u64) -> bool {
+        let expires_ms = self.now_ms() + ttl_ms;
         let row = self.leases.entry(lease.server_id.get()).or_default();
         let held = row.fence == lease.fence;
         if held {
@@ -48,6 +50,7 @@ impl Tables {
 
     /// Lets somebody else have a number that is held, as no store does.
     pub fn free_lease(&mut self, number: u16) {
-        self.leases.insert(number, LeaseRow::default());
+        let fence = self.leases.get(&number).map_or(0, |row| row.fence);
+        self.leases.insert(number, LeaseRow { fence, ..LeaseRow::default() });
     }
 }

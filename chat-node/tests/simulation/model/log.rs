@@ -3,15 +3,65 @@
 use std::collections::BTreeMap;
 
 use chat_node::ids::{ChannelId, MessageId, Position, UserId};
-use chat_node::protocol::message::{Entry, Message};
-use chat_node::store::Inserted;
+use chat_node::protocol::message::{ChangeEntry, Entry, Message};
+use chat_node::store::{Around, Inserted};
 
 use super::Tables;
 
 #[derive(Debug, Default)]
 pub struct LogRows {
-    pub entries: BTreeMap<Position, Entry>,
-    nonces: BTreeMap<(UserId, String), Position>,
+    pub(super) rows: BTreeMap<Position, Row>,
+    pub(super) nonces: BTreeMap<(UserId, String), Position>,
+}
+
+#[derive(Debug)]
+pub(super) enum Row {
+    Message(MessageRow),
+    Change(ChangeEntry),
+    Void(Entry),
+}
+
+#[derive(Debug)]
+pub(super) struct MessageRow {
+    /// As it is now.
+    pub message: Message,
+    /// Positions of the last edit and the last change of its pin that are folded in.
+    pub edited_at: Position,
+    pub pinned_at: Position,
+    pub deleted: bool,
+}
+
+impl Row {
+    fn new(entry: &Entry) -> Self {
+        match entry {
+            Entry::Message(message) => {
+                let (edited_at, pinned_at, deleted) = (Position(0), Position(0), false);
+                Self::Message(MessageRow { message: message.clone(), edited_at, pinned_at, deleted })
+            }
+            Entry::Change(change) => Self::Change(change.clone()),
+            Entry::Void { .. } => Self::Void(entry.clone()),
+        }
+    }
+
+    /// The message, unless it is deleted.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Message(row) if !row.deleted => Some(&row.message),
+            _ => None,
+        }
+    }
+
+    /// As a reader of the log sees it.
+    pub fn entry(&self) -> Entry {
+        match self {
+            Self::Message(MessageRow { message, deleted: true, .. }) => {
+                Entry::Void { channel_id: message.channel_id, position: message.position }
+            }
+            Self::Message(row) => Entry::Message(row.message.clone()),
+            Self::Change(change) => Entry::Change(change.clone()),
+            Self::Void(void) => void.clone(),
+        }
+    }
 }
 
 impl Tables {
@@ -20,56 +70,100 @@ impl Tables {
     }
 
     fn insert_one(&mut self, entry: &Entry) -> Inserted {
-        let log = self.logs.entry(entry.channel()).or_default();
-        let taken = log.entries.contains_key(&entry.position());
-        let Entry::Message(message) = entry else {
-            if taken {
-                return Inserted::PositionTaken;
+        let (channel, position) = (entry.channel(), entry.position());
+        let log = self.logs.entry(channel).or_default();
+        if let Entry::Message(message) = entry {
+            let known = log.nonces.get(&(message.author.id.clone(), message.nonce.clone()));
+            if let Some(Row::Message(known)) = known.and_then(|position| log.rows.get(position)) {
+                let is_same = known.message.id == message.id;
+                return if is_same { Inserted::New } else { Inserted::Known(known.message.clone()) };
             }
-            log.entries.insert(entry.position(), entry.clone());
-            return Inserted::New;
-        };
-        let nonce = (message.author.id.clone(), message.nonce.clone());
-        let known = log.nonces.get(&nonce).and_then(|position| log.entries.get(position));
-        if let Some(Entry::Message(known)) = known {
-            return if known.id == message.id { Inserted::New } else { Inserted::Known(known.clone()) };
         }
-        if taken {
+        if let Entry::Change(change) = entry
+            && self.ids.get(&change.id) == Some(&(channel, position))
+        {
+            return Inserted::New;
+        }
+        if log.rows.contains_key(&position) {
             return Inserted::PositionTaken;
         }
-        if self.messages.contains_key(&message.id) {
-            return Inserted::IdTaken;
+        let id = match entry {
+            Entry::Message(message) => Some(message.id),
+            Entry::Change(change) => Some(change.id),
+            Entry::Void { .. } => None,
+        };
+        if let Some(id) = id {
+            if self.ids.contains_key(&id) {
+                return Inserted::IdTaken;
+            }
+            self.ids.insert(id, (channel, position));
         }
-        log.nonces.insert(nonce, message.position);
-        log.entries.insert(message.position, entry.clone());
-        self.messages.insert(message.id, (message.channel_id, message.position));
+        if let Entry::Message(message) = entry {
+            log.nonces.insert((message.author.id.clone(), message.nonce.clone()), position);
+        }
+        log.rows.insert(position, Row::new(entry));
         Inserted::New
     }
 
-    pub fn entry(&self, channel: ChannelId, position: Position) -> Option<&Entry> {
-        self.logs.get(&channel)?.entries.get(&position)
+    /// What a reader of the log sees at a position.
+    pub fn entry(&self, channel: ChannelId, position: Position) -> Option<Entry> {
+        self.logs.get(&channel)?.rows.get(&position).map(Row::entry)
     }
 
-    pub fn entries(&self, channel: ChannelId) -> impl Iterator<Item = &Entry> {
-        self.logs.get(&channel).into_iter().flat_map(|log| log.entries.values())
+    pub fn entries(&self, channel: ChannelId) -> impl Iterator<Item = Entry> {
+        self.logs.get(&channel).into_iter().flat_map(|log| log.rows.values().map(Row::entry))
+    }
+
+    /// The last position that holds anything.
+    pub fn last(&self, channel: ChannelId) -> Position {
+        let log = self.logs.get(&channel);
+        log.and_then(|log| log.rows.last_key_value()).map_or(Position(0), |(position, _)| *position)
     }
 
     pub fn find_nonce(&self, channel: ChannelId, author: &UserId, nonce: &str) -> Option<Message> {
         let log = self.logs.get(&channel)?;
         let position = log.nonces.get(&(author.clone(), nonce.to_owned()))?;
-        message(log.entries.get(position)?).cloned()
+        match log.rows.get(position)? {
+            Row::Message(row) => Some(row.message.clone()),
+            _ => None,
+        }
     }
 
     pub fn entries_after(&self, channel: ChannelId, after: Position, limit: u16) -> Vec<Entry> {
         let Some(log) = self.logs.get(&channel) else { return Vec::new() };
-        log.entries.range(after.next()..).take(limit.into()).map(|(_, entry)| entry.clone()).collect()
+        log.rows.range(after.next()..).take(limit.into()).map(|(_, row)| row.entry()).collect()
     }
 
-    pub fn history(&self, channel: ChannelId, before: Option<MessageId>, limit: u16) -> Vec<Message> {
-        let Some(log) = self.logs.get(&channel) else { return Vec::new() };
-        let newest = log.entries.values().rev().filter_map(message);
-        let older = newest.filter(|message| before.is_none_or(|before| message.id < before));
-        older.take(limit.into()).cloned().collect()
+    pub fn history(&self, channel: ChannelId, around: Around, limit: u16) -> Vec<Message> {
+        let limit = usize::from(limit);
+        match around {
+            Around::End => self.older(channel, MessageId(u64::MAX), limit),
+            Around::Before(id) => self.older(channel, id, limit),
+            Around::After(id) => self.newer(channel, id, limit),
+            Around::Middle(id) => {
+                let mut page = self.newer(channel, id, limit / 2);
+                let rest = limit - page.len();
+                page.extend(self.older(channel, MessageId(id.0.saturating_add(1)), rest));
+                page
+            }
+        }
+    }
+
+    fn older(&self, channel: ChannelId, before: MessageId, limit: usize) -> Vec<Message> {
+        let newest = self.messages(channel).rev();
+        newest.filter(|message| message.id < before).take(limit).cloned().collect()
+    }
+
+    fn newer(&self, channel: ChannelId, after: MessageId, limit: usize) -> Vec<Message> {
+        let later = self.messages(channel).filter(|message| message.id > after);
+        let mut page: Vec<_> = later.take(limit).cloned().collect();
+        page.reverse();
+        page
+    }
+
+    /// The messages that are not deleted.
+    pub(super) fn messages(&self, channel: ChannelId) -> impl DoubleEndedIterator<Item = &Message> {
+        self.logs.get(&channel).into_iter().flat_map(|log| log.rows.values().filter_map(Row::message))
     }
 
     /// Forgets that a nonce was used, as no store does.
@@ -82,13 +176,9 @@ impl Tables {
     /// Takes out what is at a position, as no store does.
     pub fn forget(&mut self, channel: ChannelId, position: Position) {
         let Some(log) = self.logs.get_mut(&channel) else { return };
-        if let Some(Entry::Message(message)) = log.entries.remove(&position) {
-            log.nonces.remove(&(message.author.id, message.nonce));
-            self.messages.remove(&message.id);
+        if let Some(Row::Message(row)) = log.rows.remove(&position) {
+            log.nonces.remove(&(row.message.author.id, row.message.nonce));
+            self.ids.remove(&row.message.id);
         }
     }
-}
-
-fn message(entry: &Entry) -> Option<&Message> {
-    if let Entry::Message(message) = entry { Some(message) } else { None }
 }

@@ -1,0 +1,119 @@
+//! Groups, their members and their channels.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use chat_node::groups::{
+    CHANGES_REMEMBERED, Concerned, Group, GroupKind, GroupSettings, Member, Override, Role,
+};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, UserId};
+use chat_node::store::{Channel, ChannelKind};
+
+use super::Tables;
+
+#[derive(Debug)]
+pub struct GroupRow {
+    pub group: Group,
+    members: BTreeMap<UserId, Member>,
+}
+
+impl Tables {
+    pub fn create_group(&mut self, id: GroupId, kind: &GroupKind, settings: &GroupSettings) -> Group {
+        let now_ms = self.now_ms();
+        let new = || {
+            let group = Group {
+                id,
+                kind: kind.clone(),
+                settings: settings.clone(),
+                version: AccessVersion(1),
+                changes: vec![Concerned::Everyone],
+            };
+            let owner = match kind {
+                GroupKind::Private { owner } => Some(owner.clone()),
+                GroupKind::Official => None,
+            };
+            let member =
+                |user: UserId| (user.clone(), Member { user_id: user, role: Role::Owner, since_ms: now_ms });
+            GroupRow { group, members: owner.map(member).into_iter().collect() }
+        };
+        self.groups.entry(id).or_insert_with(new).group.clone()
+    }
+
+    pub fn group(&self, id: GroupId) -> Option<Group> {
+        self.groups.get(&id).map(|row| row.group.clone())
+    }
+
+    pub fn set_group_settings(&mut self, id: GroupId, settings: &GroupSettings) {
+        if let Some(row) = self.groups.get_mut(&id) {
+            row.group.settings = settings.clone();
+        }
+    }
+
+    pub fn delete_group(&mut self, id: GroupId) {
+        self.groups.remove(&id);
+        self.channels.retain(|_, row| row.channel.kind != ChannelKind::Group(id));
+    }
+
+    pub fn bump(&mut self, id: GroupId, concerned: &Concerned) -> Option<AccessVersion> {
+        let group = &mut self.groups.get_mut(&id)?.group;
+        group.version.0 += 1;
+        group.changes.push(concerned.clone());
+        let surplus = group.changes.len().saturating_sub(CHANGES_REMEMBERED);
+        group.changes.drain(..surplus);
+        let version = group.version;
+        for row in self.channels.values_mut().filter(|row| row.channel.kind == ChannelKind::Group(id)) {
+            row.channel.access = row.channel.access.max(version);
+        }
+        Some(version)
+    }
+
+    pub fn roles(&self, group: GroupId, users: &[UserId]) -> Vec<(UserId, Role)> {
+        let Some(row) = self.groups.get(&group) else { return Vec::new() };
+        let role = |user: &UserId| row.members.get(user).map(|member| (user.clone(), member.role));
+        users.iter().filter_map(role).collect()
+    }
+
+    pub fn set_role(&mut self, group: GroupId, (user, role): (&UserId, Option<Role>), since_ms: u64) {
+        let Some(row) = self.groups.get_mut(&group) else { return };
+        match role {
+            None => drop(row.members.remove(user)),
+            Some(role) => {
+                let new = || Member { user_id: user.clone(), role, since_ms };
+                row.members.entry(user.clone()).or_insert_with(new).role = role;
+            }
+        }
+    }
+
+    pub fn members(&self, group: GroupId, after: Option<&UserId>, limit: u16) -> Vec<Member> {
+        let Some(row) = self.groups.get(&group) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = row.members.range::<UserId, _>((from, Bound::Unbounded));
+        later.take(limit.into()).map(|(_, member)| member.clone()).collect()
+    }
+
+    pub fn count_members(&self, group: GroupId, up_to: u32) -> u32 {
+        let count = self.groups.get(&group).map_or(0, |row| row.members.len());
+        u32::try_from(count).unwrap_or(u32::MAX).min(up_to)
+    }
+
+    pub fn groups_of(&self, user: &UserId) -> Vec<(GroupId, Role)> {
+        let role = |(id, row): (&GroupId, &GroupRow)| row.members.get(user).map(|member| (*id, member.role));
+        self.groups.iter().filter_map(role).take(101).collect()
+    }
+
+    pub fn set_overrides(&mut self, channel: ChannelId, overrides: &[Override]) {
+        if let Some(row) = self.channels.get_mut(&channel) {
+            row.channel.overrides = overrides.to_vec();
+        }
+    }
+
+    pub fn delete_channel(&mut self, id: ChannelId) {
+        self.channels.remove(&id);
+    }
+
+    pub fn channels_of(&self, groups: &[GroupId]) -> Vec<Channel> {
+        let of =
+            |channel: &&Channel| matches!(channel.kind, ChannelKind::Group(group) if groups.contains(&group));
+        self.channels().filter(of).cloned().collect()
+    }
+}
