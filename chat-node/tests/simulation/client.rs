@@ -75,6 +75,7 @@ struct Frame {
     code: Option<String>,
     retry_after_ms: Option<u64>,
     delay_ms: Option<u64>,
+    heads: Option<BTreeMap<ChannelId, Position>>,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +184,7 @@ impl Client {
             }
             ("event", Some("channel_create")) => self.gets(frame.channel),
             ("error", _) => self.refused(frame),
+            ("heartbeat_ack", _) => self.hears_heads(&frame.heads.unwrap_or_default()),
             ("reconnect", _) => return Some(Duration::from_millis(frame.delay_ms.unwrap_or(0))),
             _ => {}
         }
@@ -256,6 +258,16 @@ impl Client {
         let channel = view.pending.remove(index).channel;
         drop(view);
         self.world().oracle.acked((channel, &self.user.id, nonce), (id, position));
+    }
+
+    /// The server says how far it has told.
+    fn hears_heads(&self, heads: &BTreeMap<ChannelId, Position>) {
+        for (channel, head) in heads {
+            let last = self.view().seen.get(channel).map_or(0, |seen| seen.last);
+            if last < head.0 {
+                self.wrong(format!("it was told up to {head}, but has seen only {last}"), Some(*channel));
+            }
+        }
     }
 
     fn refused(&self, frame: Frame) {

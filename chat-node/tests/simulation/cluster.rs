@@ -9,9 +9,8 @@ use chat_node::auth::{SigningKey, Tokens};
 use chat_node::config::{AuthChoice, BusChoice, Config, StoreChoice, alone};
 use chat_node::drain::Plan;
 use chat_node::gateway::Gateway;
-use chat_node::gateway::driver::{Entered, drive};
+use chat_node::gateway::driver::drive;
 use chat_node::http::address::TrustedProxies;
-use chat_node::hub::send_queue::send_queue;
 use chat_node::limits::Limits;
 use chat_node::metrics::Metrics;
 use chat_node::node::Services;
@@ -106,10 +105,8 @@ impl Cluster {
     /// Connects a client to some node that serves.
     pub fn connect(&self, dice: &Dice) -> Option<(NodeId, ClientEnd)> {
         let (node, gateway, life) = self.pick(dice)?;
-        let (queue, reader) = send_queue(gateway.limits.send_queue_bytes);
-        let (connection, orders) = gateway.hub.connections.enter(&queue)?;
+        let entered = gateway.enter(None, gateway.limits.send_queue_bytes).ok()?;
         let (client, transport) = wire(&self.world, &life);
-        let entered = Entered { connection, orders, queue, reader };
         gateway.tracker.spawn(drive(Arc::clone(&gateway), transport, entered));
         Some((node, client))
     }

@@ -1,6 +1,7 @@
 //! A store in memory, as plain as the contract allows: one lock, one table for each thing, nothing that can fail. The
 //! conformance suite of the stores runs on it too, so that what is shown with it holds for the others.
 
+#[allow(clippy::unit_arg, reason = "calls that give nothing are written like the others")]
 mod calls;
 mod changes;
 mod channels;
