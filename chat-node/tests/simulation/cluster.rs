@@ -169,7 +169,7 @@ impl Cluster {
             settings: alone(),
             store: StoreChoice::Embedded("/nowhere".into()),
             bus: BusChoice::InProcess,
-            auth: AuthChoice::Tokens(key()),
+            auth: AuthChoice::Tokens(key().into()),
             proxies: TrustedProxies::default(),
             limits: Arc::clone(&self.limits),
         }
