@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
         greet(&config, &node)?;
     }
     tokio::select! {
+        () = node.drain_ordered() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

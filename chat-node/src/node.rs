@@ -24,7 +24,7 @@ use crate::bus::{Bus, Received};
 use crate::clock::{Clock, System};
 use crate::config::{AuthChoice, BusChoice, Config};
 use crate::drain::Plan;
-use crate::http::listen;
+use crate::http::listen::{self, Ending};
 use crate::http::request::{Surroundings, surround};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -38,6 +38,7 @@ pub struct Node {
     /// Where the platform asks.
     pub admin_address: SocketAddr,
     plan: Plan,
+    status: Arc<Status>,
     engine: Engine,
     _tasks: JoinSet<()>,
 }
@@ -103,6 +104,11 @@ impl Node {
         Bound::bind(&config, &metrics).await?.serve(config, services).await
     }
 
+    /// Waits until the platform orders the node to drain.
+    pub async fn drain_ordered(&self) {
+        self.status.drain_ordered().await;
+    }
+
     /// Moves the clients away and ends; gives how many were left at the deadline.
     pub async fn drain(self) -> usize {
         self.engine.drain(self.plan).await
@@ -126,19 +132,23 @@ impl Bound {
         let status = Arc::new(Status::new(config.node.clone(), Arc::clone(metrics)));
         let mut tasks = JoinSet::new();
         let (router, limits) = (admin::router(Arc::clone(&status)), Arc::clone(&config.limits));
-        tasks.spawn(listen::serve(admin_listener, router, limits));
+        tasks.spawn(listen::serve(admin_listener, router, (limits, Ending::default())));
         Ok(Self { listener, address, admin_address, status, metrics: Arc::clone(metrics), tasks })
     }
 
     async fn serve(mut self, config: Config, services: Services) -> Result<Node, StartError> {
         let engine = Engine::start(&config, services, (&self.status, &self.metrics)).await?;
         let router = chat_router(&config, &engine);
-        self.tasks.spawn(listen::serve(self.listener, router, Arc::clone(&config.limits)));
+        let limits = Arc::clone(&config.limits);
+        let gateway = &engine.gateway;
+        let ending = Ending { tracker: gateway.tracker.clone(), closing: gateway.closing.clone() };
+        self.tasks.spawn(listen::serve(self.listener, router, (limits, ending)));
         self.status.set_state(NodeState::Ready);
         Ok(Node {
             address: self.address,
             admin_address: self.admin_address,
             plan: plan(&config),
+            status: self.status,
             engine,
             _tasks: self.tasks,
         })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::client::Client;
 use support::cluster::{Cluster, TestNode};
-use support::requests::{EventStream, Poller, contents};
+use support::requests::{EventStream, Kept, Poller, contents};
 
 #[tokio::test]
 async fn a_client_that_polls_node_after_node_gets_every_message_once_in_order() {
@@ -252,4 +252,27 @@ async fn an_address_with_too_many_connections_gets_no_more_whoever_asks() {
         tokio::task::yield_now().await;
     }
     Poller::ready(&node, "carol").await;
+}
+
+#[tokio::test]
+async fn a_node_drains_when_its_platform_orders_it() {
+    let node = TestNode::alone().await;
+    let mut ada = Client::ready(&node, "ada").await;
+    assert_eq!(node.order_drain().await.status, 202);
+    let drained = node.drain();
+    ada.next("reconnect").await;
+    drop(ada);
+    assert_eq!(drained.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_kept_for_further_requests_does_not_hold_up_a_drain() {
+    let node = TestNode::alone().await;
+    let mut kept = Kept::open(&node).await;
+    assert_eq!(kept.status("GET /api/v1/users/@me").await, Some(200));
+    assert_eq!(kept.status("GET /api/v1/users/@me").await, Some(200));
+    let began = Instant::now();
+    assert_eq!(node.drain().await.unwrap(), 0);
+    assert!(began.elapsed() < Duration::from_secs(3), "the drain took {:?}", began.elapsed());
+    assert_eq!(kept.status("GET /api/v1/users/@me").await, None);
 }

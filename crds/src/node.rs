@@ -12,6 +12,8 @@ pub const CHAT_PORT: u16 = 8080;
 pub const ADMIN_PORT: u16 = 9090;
 /// Path of the [`NodeReport`] on the admin port.
 pub const REPORT_PATH: &str = "/v1/node";
+/// Path on the admin port to which `POST` makes the node move its clients away and end, as SIGTERM does.
+pub const DRAIN_PATH: &str = "/v1/drain";
 /// Where the operator mounts the [`NodeConfig`] in a pod, as YAML.
 pub const CONFIG_PATH: &str = "/etc/vibetalk/config.yaml";
 

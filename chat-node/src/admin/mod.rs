@@ -10,10 +10,10 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use crds::NodeReport;
-use crds::node::REPORT_PATH;
+use crds::node::{DRAIN_PATH, REPORT_PATH};
 use crds::topology::TOPOLOGY_PATH;
 
 use self::status::Status;
@@ -27,6 +27,7 @@ pub fn router(status: Arc<Status>) -> Router {
         .route("/metrics", get(metrics))
         .route(REPORT_PATH, get(report))
         .route(TOPOLOGY_PATH, put(topology::take).layer(DefaultBodyLimit::max(ORDER_BYTES_MAX)))
+        .route(DRAIN_PATH, post(drain))
         .with_state(status)
 }
 
@@ -46,4 +47,11 @@ async fn metrics(State(status): State<Arc<Status>>) -> Response {
 
 async fn report(State(status): State<Arc<Status>>) -> Json<NodeReport> {
     Json(status.report())
+}
+
+/// As SIGTERM; a second order changes nothing.
+async fn drain(State(status): State<Arc<Status>>) -> StatusCode {
+    tracing::info!("ordered to drain");
+    status.order_drain();
+    StatusCode::ACCEPTED
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crds::NodeReport;
 use crds::node::{Dependency, NodeState};
+use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::hub::Hub;
@@ -18,6 +19,7 @@ pub struct Status {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     parts: OnceLock<Parts>,
+    drain: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Status {
     pub fn new(node: String, metrics: Arc<Metrics>) -> Self {
         let store = Dependency::Unreachable { reason: "it has not been asked yet".to_owned() };
         let state = Mutex::new(State { node: NodeState::Starting, waiting: None, store });
-        Self { node, metrics, state, parts: OnceLock::new() }
+        Self { node, metrics, state, parts: OnceLock::new(), drain: CancellationToken::new() }
     }
 
     /// Says what to ask from now on; only the first call counts.
@@ -59,6 +61,16 @@ impl Status {
     /// Says what else than the store the start waits for.
     pub fn set_waiting(&self, waiting: Option<String>) {
         self.state().waiting = waiting;
+    }
+
+    /// Orders the node to drain.
+    pub fn order_drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Waits for [`Status::order_drain`].
+    pub async fn drain_ordered(&self) {
+        self.drain.cancelled().await;
     }
 
     /// Says whether the store answered.

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
@@ -34,17 +33,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 async fn poll(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
-    let _tracked = gateway.tracker.token();
     let entered = gateway.enter(asked.address, gateway.limits.poll_bytes)?;
     let mut transport = PollTransport::new(Batch::new(asked.cursors.clone()), gateway.limits.poll_bytes);
     let request = Request { form: Form::Poll(asked.wait), cursors: asked.cursors };
     answer(Arc::clone(&gateway), &mut transport, entered, (asked.identity, request)).await;
-    let mut response = transport.answer()?;
-    if gateway.closing.is_cancelled() {
-        // The next request would come back here.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
+    transport.answer()
 }
 
 struct PollTransport {

@@ -33,7 +33,7 @@ async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let entered = gateway.enter(address, gateway.limits.send_queue_bytes)?;
-    let span = tracing::Span::current();
+    let (span, tracked) = (tracing::Span::current(), gateway.tracker.token());
     let (failed, connection) = (Arc::clone(&gateway), entered.connection);
     Ok(upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -43,7 +43,6 @@ async fn upgrade(
         .max_message_size(gateway.limits.frame_bytes)
         .on_failed_upgrade(move |_| failed.hub.connections.remove(connection))
         .on_upgrade(move |socket| {
-            let tracked = gateway.tracker.token();
             async move {
                 drive(gateway, WebSocketTransport(socket), entered).await;
                 drop(tracked);

@@ -15,6 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::limits::Limits;
@@ -36,17 +38,26 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAd
     Ok((listener, address))
 }
 
+/// How the connections of a port end before the process does.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// Every connection, so that it can be waited for.
+    pub tracker: TaskTracker,
+    /// Once cancelled, a connection ends with the answer to the request that it is at, or to its first one.
+    pub closing: CancellationToken,
+}
+
 /// Serves for ever. Connections that were upgraded do not count as HTTP any more, and outlive this.
-pub async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>) {
+pub async fn serve(listener: TcpListener, router: Router, (limits, ending): (Arc<Limits>, Ending)) {
     let places = Arc::new(Semaphore::new(limits.http_connections));
     loop {
         // Without a free place clients wait in the system's backlog. The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let (router, limits) = (router.clone(), Arc::clone(&limits));
-                tokio::spawn(async move {
-                    connection(stream, peer, (router, &limits)).await;
+                let (router, limits, closing) = (router.clone(), Arc::clone(&limits), ending.closing.clone());
+                ending.tracker.spawn(async move {
+                    connection(stream, peer, (router, &limits, closing)).await;
                     drop(place);
                 });
             }
@@ -58,7 +69,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, (router, limits): (Router, &Limits)) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    (router, limits, closing): (Router, &Limits, CancellationToken),
+) {
     // A chat message is small and must not wait for the next one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
@@ -71,23 +86,31 @@ async fn connection(stream: TcpStream, peer: SocketAddr, (router, limits): (Rout
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });
+    let came_late = closing.is_cancelled();
     let serving = http1::Builder::new()
+        .keep_alive(!came_late)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.keep_alive)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADER_FIELDS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
+    let mut serving = std::pin::pin!(serving);
     let silent = async {
         tokio::time::sleep(limits.first_request).await;
         if has_asked.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
-        served = serving => if let Err(error) = served {
-            tracing::debug!(%error, "a connection ended");
-        },
-        () = silent => tracing::debug!(%peer, "a connection asked for nothing in time"),
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = silent => return tracing::debug!(%peer, "a connection asked for nothing in time"),
+        () = closing.cancelled(), if !came_late => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended");
     }
 }

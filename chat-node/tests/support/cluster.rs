@@ -109,6 +109,13 @@ impl TestNode {
         http::request(self.admin_address, &format!("GET {path}"), (None, "")).await
     }
 
+    /// Orders the node to drain, as the platform may, and waits until it has heard.
+    pub async fn order_drain(&self) -> Answer {
+        let answer = http::request(self.admin_address, "POST /v1/drain", (None, "")).await;
+        self.node.drain_ordered().await;
+        answer
+    }
+
     /// Open connections, as the node reports them.
     pub async fn connections(&self) -> u64 {
         self.admin("/v1/node").await.json()["connections"].as_u64().unwrap()

@@ -129,3 +129,27 @@ impl EventStream {
         }
     }
 }
+
+/// A connection for one request after another.
+pub struct Kept {
+    socket: TcpStream,
+    token: String,
+}
+
+impl Kept {
+    pub async fn open(node: &TestNode) -> Self {
+        let socket = TcpStream::connect(node.address).await.unwrap();
+        Self { socket, token: node.token("ada") }
+    }
+
+    /// The status of the answer, which must be a short one; `None`: the connection has ended.
+    pub async fn status(&mut self, line: &str) -> Option<u16> {
+        let request =
+            format!("{line} HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {}\r\n\r\n", self.token);
+        self.socket.write_all(request.as_bytes()).await.ok()?;
+        let mut bytes = vec![0; 16 * 1024];
+        let read = tokio::time::timeout(WITHIN, self.socket.read(&mut bytes)).await.expect("no answer");
+        let text = String::from_utf8_lossy(&bytes[..read.ok()?]).into_owned();
+        text.split(' ').nth(1)?.parse().ok()
+    }
+}
