@@ -57,7 +57,7 @@ fn variables(surroundings: &Surroundings) -> Vec<(&'static str, String)> {
         variables.push(("KUBEBUILDER_ASSETS", directory.to_string_lossy().into_owned()));
     }
     if let Some(backends) = &surroundings.backends {
-        variables.push(("VT_TEST_MONGODB_URI", backends.mongodb_uri.clone()));
+        variables.push(("VIBETALK_TEST_MONGODB_URI", backends.mongodb_uri.clone()));
         variables.push(("VT_TEST_RABBITMQ_URI", backends.broker.uri()));
         variables.push(("VT_TEST_RABBITMQ_MANAGEMENT", backends.broker.management_with_login()));
     }

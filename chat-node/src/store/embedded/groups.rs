@@ -151,7 +151,9 @@ fn delete(tx: &WriteTransaction, id: GroupId) -> Result<(), StoreError> {
     for channel in channels? {
         channels::delete(tx, channel)?;
     }
-    for member in listed(&tx.open_table(MEMBERS)?, id, None, usize::MAX)? {
+    // The table is closed before rows are removed from it.
+    let members = listed(&tx.open_table(MEMBERS)?, id, None, usize::MAX)?;
+    for member in members {
         set_role(tx, id, (&member.user_id, None), 0)?;
     }
     tx.open_table(GROUPS)?.remove(id.0)?;

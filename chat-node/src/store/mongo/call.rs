@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::store::StoreError;
 
@@ -12,13 +12,19 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// A unique index, or `_id`, already has the key.
 pub(super) const DUPLICATE_KEY: i32 = 11000;
 const NO_COLLECTION: i32 = 26;
+/// Writers of one key have blocked each other, and the `DocumentDB` engine has refused one of them. It takes a second to
+/// see that; whoever comes back at once blocks the others anew.
+const DEADLOCK: i32 = 16_908_292;
 /// The server is not, or no longer, the one that writes; or it lost a connection of its own; or two writes met.
-/// By code: host unreachable or not found, lock timeout, network timeout, time limit, write concern timeout,
+/// By code: internal (what stands behind a compatible server has died), host unreachable or not found, unknown, lock timeout, network timeout, time limit, write concern timeout,
 /// shutdown, write conflict, stepping down, too many connections, socket, not primary, and the `DocumentDB`
 /// engine's deadlock.
-const TRANSIENT: [i32; 19] = [
-    6, 7, 24, 50, 64, 89, 91, 112, 189, 262, 290, 9001, 10107, 11600, 11602, 13435, 13436, 10058, 16_908_292,
+const TRANSIENT: [i32; 21] = [
+    1, 6, 7, 8, 24, 50, 64, 89, 91, 112, 189, 262, 290, 9001, 10107, 11600, 11602, 13435, 13436, 10058,
+    DEADLOCK,
 ];
+/// Before a repetition, and as much more before each later one.
+const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -28,27 +34,38 @@ pub(super) enum Failure {
     Late,
 }
 
-/// Runs `operation`, once more after a network error, all within the deadline. Every operation of this store may
-/// be run twice: what it writes has a unique key, or is guarded, or leaves at worst positions for readers to seal.
+/// Runs `operation`, once more after a network error and a few times more after a deadlock, all within the deadline.
+/// Every operation of this store may be run twice: what it writes has a unique key, or is guarded, or leaves at worst positions for readers to seal.
 pub(super) async fn call<T, F>(operation: impl Fn() -> F + Send) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Error>> + Send,
     T: Send,
 {
-    let twice = async {
-        match operation().await {
-            // Without a server to select there is none for the second try either.
-            Err(error)
-                if is_transient(&error) && !matches!(*error.kind, ErrorKind::ServerSelection { .. }) =>
-            {
-                operation().await
+    let repeated = async {
+        let mut repetition = 0;
+        loop {
+            match operation().await {
+                Err(error) if repetition < repetitions(&error) => {
+                    repetition += 1;
+                    sleep(BACKOFF.mul_f64(f64::from(repetition) * (0.5 + fastrand::f64()))).await;
+                }
+                done => return done,
             }
-            done => done,
         }
     };
-    match timeout(DEADLINE, twice).await {
+    match timeout(DEADLINE, repeated).await {
         Ok(done) => done.map_err(Failure::Driver),
         Err(_) => Err(Failure::Late),
+    }
+}
+
+/// How often a call that has failed so is repeated.
+fn repetitions(error: &Error) -> u32 {
+    match &*error.kind {
+        // Without a server to select there is none for the second try either.
+        ErrorKind::ServerSelection { .. } => 0,
+        _ if code(error) == Some(DEADLOCK) => 4,
+        _ => is_transient(error).into(),
     }
 }
 

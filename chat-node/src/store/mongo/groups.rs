@@ -87,7 +87,7 @@ impl GroupStore for Mongo {
 
     async fn roles(&self, group: GroupId, users: &[UserId]) -> Result<Vec<(UserId, Role)>, StoreError> {
         let ids: Vec<_> = users.iter().map(|user| key(group, user)).collect();
-        let rows = members(self, doc! { "_id": { "$in": ids } }, (doc! {}, users.len())).await?;
+        let rows = members(self, doc! { "_id": { "$in": ids } }, (doc! { "_id": 1 }, users.len())).await?;
         Ok(rows.into_iter().map(|row| (row.user, row.role)).collect())
     }
 

@@ -19,6 +19,9 @@ use crate::store::{Inserted, StoreError};
 /// majority, or two writers have blocked each other.
 const ATTEMPTS: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(20);
+/// How long a writer stays away after the server has broken up a deadlock of writers of one key: whoever comes back at
+/// once blocks the others anew.
+const BLOCKED: Duration = Duration::from_millis(400);
 
 pub(super) async fn insert(mongo: &Mongo, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
     summary::note(mongo, entries).await?;
@@ -28,11 +31,13 @@ pub(super) async fn insert(mongo: &Mongo, entries: &[Entry]) -> Result<Vec<Inser
         let open: Vec<_> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
         let rows: Vec<_> = open.iter().map(|index| EntryRow::new(&entries[*index], mongo.bucket)).collect();
         let clashes = insert_rows(mongo, &rows).await?;
+        if clashes.iter().any(|clash| clash.code != DUPLICATE_KEY) {
+            sleep(BLOCKED.mul_f64(0.5 + fastrand::f64())).await;
+        }
         for (number, index) in open.into_iter().enumerate() {
             outcomes[index] = match clashes.iter().find(|clash| clash.number == number) {
                 None => Some(Inserted::New),
-                Some(clash) if clash.code == DUPLICATE_KEY => understand(mongo, &entries[index]).await?,
-                Some(_) => None,
+                Some(clash) => understand(mongo, &entries[index], clash.code).await?,
             };
         }
         if let Some(outcomes) = outcomes.iter().cloned().collect() {
@@ -70,10 +75,10 @@ fn clashes(failure: &Failure) -> Option<Vec<Clash>> {
 }
 
 /// What stands in the way of an entry; `None` if nothing can be seen.
-async fn understand(mongo: &Mongo, entry: &Entry) -> Result<Option<Inserted>, StoreError> {
+async fn understand(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<Inserted>, StoreError> {
     let id = match entry {
         // Only its position is unique.
-        Entry::Void { .. } => return Ok(Some(Inserted::PositionTaken)),
+        Entry::Void { .. } => return Ok((code == DUPLICATE_KEY).then_some(Inserted::PositionTaken)),
         Entry::Message(message) => message.id,
         Entry::Change(change) => change.id,
     };

@@ -32,6 +32,9 @@ impl Tables {
             }
             Change::Delete { message_id } => self.delete(channel, *message_id),
             Change::React { message_id, emoji, on } => {
+                if self.message(channel, *message_id).is_none() {
+                    return;
+                }
                 let key = (*message_id, emoji.clone(), entry.by.id.clone());
                 let row = self.reactions.entry(key).or_insert((false, Position(0)));
                 if row.1 < at {
@@ -112,6 +115,7 @@ impl Tables {
             row.message.attachments = Vec::new();
             row.message.embeds = Vec::new();
             row.message.pinned = false;
+            self.reactions.retain(|(message, ..), _| *message != id);
         }
         self.scrub(channel, id);
     }
@@ -121,10 +125,10 @@ impl Tables {
         let Some(log) = self.logs.get_mut(&channel) else { return };
         for row in log.rows.values_mut() {
             let Row::Change(ChangeEntry { change, .. }) = row else { continue };
-            if let Change::Edit { message_id, content, mentions, embeds, .. } = change
+            if let Change::Edit { message_id, content, mentions, mention_everyone, embeds } = change
                 && *message_id == id
             {
-                (*content, *mentions, *embeds) = (String::new(), Vec::new(), Vec::new());
+                (*content, *mentions, *mention_everyone, *embeds) = Default::default();
             }
         }
     }

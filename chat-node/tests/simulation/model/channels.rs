@@ -20,7 +20,8 @@ pub struct ChannelRow {
 impl Tables {
     pub(super) fn prepare_official(&mut self, name: &str) {
         let settings = GroupSettings { name: name.to_owned(), topic: String::new() };
-        self.create_group(GroupId::OFFICIAL, &GroupKind::Official, &settings);
+        let known = self.create_group(GroupId::OFFICIAL, &GroupKind::Official, &settings).settings;
+        self.set_group_settings(GroupId::OFFICIAL, &GroupSettings { name: settings.name, ..known });
         let row = self.make(ChannelId::OFFICIAL, ChannelKind::Group(GroupId::OFFICIAL));
         if row.settings_at == Position(0) {
             row.channel.settings.name = name.to_owned();

@@ -4,12 +4,12 @@ use chat_node::ids::{AccessVersion, ChannelId, Position};
 use chat_node::store::{ChannelKind, Reservation, StoreError};
 use futures::future::join_all;
 
-use crate::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, user, wanted};
+use super::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, user, wanted};
 
 pub async fn a_direct_channel_opened_from_many_nodes_at_once_is_one(fixture: Fixture) {
     fixture.node().await;
     let pair = [user("ada"), user("bob")];
-    let opens = (0..12).map(|n| {
+    let opens = (0..5).map(|n| {
         let (fixture, pair) = (&fixture, &pair);
         async move { fixture.unprepared().await.open_direct(ChannelId(1_000 + n), pair).await.unwrap() }
     });

@@ -4,20 +4,20 @@ use chat_node::channels::log::{Appended, Draft, Log, RANGE_LIMIT};
 use chat_node::clock::System;
 use chat_node::ids::Position;
 use chat_node::ids::lease;
-use chat_node::protocol::message::{Composed, Entry, User};
+use chat_node::protocol::message::{Change, Composed, Entry, User};
 use chat_node::store::{Inserted, Store};
 use futures::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fixture::{Fixture, OFFICIAL, T0, flakes, message, user, void, wanted};
+use super::fixture::{Fixture, OFFICIAL, T0, flakes, message, user, void, wanted};
 
-struct Node {
-    log: Log,
-    store: Arc<dyn Store>,
+pub struct Node {
+    pub log: Log,
+    pub store: Arc<dyn Store>,
     _stop: DropGuard,
 }
 
-async fn node(fixture: &Fixture) -> Node {
+pub async fn node(fixture: &Fixture) -> Node {
     let (store, stop) = (fixture.node().await, CancellationToken::new());
     let (ids, _) = lease::spawn(store.clone(), Arc::new(System), "node".to_owned(), stop.clone());
     ids.watch().wait_for(Option::is_some).await.unwrap();
@@ -120,4 +120,57 @@ pub async fn a_writer_that_was_sealed_gets_another_position(fixture: Fixture) {
     let again = node.store.insert(&[Entry::Message(message(id, head.next(), "too late"))]).await;
     assert_eq!(again, Ok(vec![Inserted::PositionTaken]));
     assert_eq!(node.read().await.len(), 2);
+}
+
+pub async fn a_send_of_unknown_outcome_is_found_by_its_nonce_on_another_node(fixture: Fixture) {
+    let (dead, alive) = (fixture.node().await, node(&fixture).await);
+    // It stored the message, and died before it could say so.
+    let lost = super::fixture::put(&*dead, &mut flakes(), T0, "unknown").await;
+    let Appended::Known(found) = alive.send("ada", "unknown").await else { panic!("stored twice") };
+    assert_eq!(found, lost);
+    assert_eq!(messages(&alive.read().await).len(), 1);
+}
+
+pub async fn changes_and_messages_of_many_nodes_share_one_log(fixture: Fixture) {
+    let nodes = [node(&fixture).await, node(&fixture).await];
+    let first = nodes[0].send("ada", "first").await.message().unwrap().id;
+    let writers = (0..8).map(|writer| {
+        let (node, by) =
+            (&nodes[writer % 2], User { id: user(&format!("writer-{writer}")), name: "W".to_owned() });
+        async move {
+            for n in 0..6 {
+                let change = Change::Pin { message_id: first, pinned: n % 2 == 0 };
+                let draft = Draft::Change { by: by.clone(), change: change.clone() };
+                let stored = node.log.append(OFFICIAL, vec![draft]).await.unwrap().remove(0);
+                let Appended::New(Entry::Change(entry)) = stored else { panic!("{stored:?}") };
+                assert_eq!((entry.by, entry.change), (by.clone(), change));
+                node.send(by.id.as_str(), &n.to_string()).await;
+            }
+        }
+    });
+    join_all(writers).await;
+    let all = nodes[1].read().await;
+    assert_eq!((all.len(), messages(&all).len()), (97, 49));
+    let head = nodes[0].store.channel(OFFICIAL).await.unwrap().unwrap();
+    assert_eq!(Some(head.last_message), messages(&all).last().map(|message| message.position));
+}
+
+pub async fn no_node_starves_on_a_hot_channel(fixture: Fixture) {
+    let nodes = [node(&fixture).await, node(&fixture).await, node(&fixture).await];
+    let left = std::sync::atomic::AtomicI32::new(240);
+    let writers = nodes.iter().enumerate().map(|(number, node)| {
+        let left = &left;
+        async move {
+            let mut own = 0;
+            while left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0 {
+                node.send(&format!("writer-{number}"), &own.to_string()).await;
+                own += 1;
+            }
+            own
+        }
+    });
+    let shares = join_all(writers).await;
+    assert_eq!(shares.iter().sum::<i32>(), 240);
+    assert!(shares.iter().all(|share| *share >= 24), "each got a tenth at least: {shares:?}");
+    nodes[0].read().await;
 }

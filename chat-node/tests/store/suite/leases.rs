@@ -6,7 +6,7 @@ use chat_node::store::{Lease, Store, StoreError};
 use futures::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::fixture::Fixture;
+use super::fixture::Fixture;
 
 const LONG_MS: u64 = 60_000;
 

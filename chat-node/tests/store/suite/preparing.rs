@@ -3,7 +3,7 @@ use chat_node::store::bucket::BucketLength;
 use chat_node::store::{Around, StoreError};
 use futures::future::join_all;
 
-use crate::fixture::{Fixture, OFFICIAL, T0, flakes, put, user};
+use super::fixture::{Fixture, OFFICIAL, T0, flakes, put, user};
 
 pub async fn preparing_again_from_many_nodes_at_once_changes_nothing(fixture: Fixture) {
     let mut nodes = Vec::new();
