@@ -3,6 +3,8 @@
 
 mod support;
 
+use chat_node::groups::{GroupKind, GroupSettings, Role};
+use chat_node::ids::{GroupId, UserId};
 use serde_json::{Value, json};
 use support::client::{Client, Closed};
 use support::cluster::{Cluster, TestNode};
@@ -67,6 +69,25 @@ async fn presence_is_told_across_nodes_and_only_of_acquaintances() {
     assert_eq!(event(&mut ada, "presence").await["users"], json!([{"id": "bob", "online": false}]));
     Poller::ready(&two, "bob").await;
     assert_eq!(event(&mut ada, "presence").await["users"], json!([{"id": "bob", "online": true}]));
+}
+
+#[tokio::test]
+async fn presence_is_told_of_members_of_a_private_group_but_not_of_who_is_banned() {
+    let cluster = Cluster::default();
+    let node = cluster.node("one").await;
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|name| name.parse::<UserId>().unwrap());
+    let (group, kind) = (GroupId(5), GroupKind::Private { owner: ada.clone() });
+    cluster.store.create_group(group, &kind, &GroupSettings::default()).await.unwrap();
+    for (user, role) in [(&bob, Role::Member), (&eve, Role::Banned)] {
+        cluster.store.set_role(group, (user, Some(role)), 0).await.unwrap();
+    }
+    for (watcher, watched, seen) in [("ada", ["bob", "eve"], vec!["bob"]), ("eve", ["ada", "bob"], vec![])] {
+        let mut client = Client::ready(&node, watcher).await;
+        client.say(&json!({"op": "watch", "user_ids": watched})).await;
+        let first = event(&mut client, "presence").await;
+        let named: Vec<_> = first["users"].as_array().unwrap().iter().map(|user| &user["id"]).collect();
+        assert_eq!(named, seen);
+    }
 }
 
 #[tokio::test]

@@ -230,10 +230,9 @@ impl Driver {
                 Input::FollowFailed
             }
             Finished::Fetched { fetch, result } => Input::Fetched { fetch, result },
-            Finished::Typed(Ok(())) => return,
-            Finished::Typed(Err(problem)) => Input::TypingRefused(problem),
+            Finished::Silent(Ok(())) => return,
             Finished::Watched(Ok(users)) => return self.watched(users),
-            Finished::Watched(Err(problem)) => Input::WatchFailed(problem),
+            Finished::Silent(Err(problem)) | Finished::Watched(Err(problem)) => Input::Refused(problem),
         };
         self.session.handle(input, now);
     }
@@ -306,7 +305,7 @@ impl Driver {
     fn typing(&mut self, channel: ChannelId) {
         let Some(user) = self.user.clone() else { return };
         let channels = Arc::clone(&self.gateway.channels);
-        self.work.push(async move { Finished::Typed(channels.typing(&user.id, channel).await) });
+        self.work.push(async move { Finished::Silent(channels.typing(&user.id, channel).await) });
     }
 
     fn watch(&mut self, users: Watched) {

@@ -37,7 +37,8 @@ pub(super) enum Finished {
     },
     /// Those of the users that may be watched.
     Watched(Result<Watched, Problem>),
-    Typed(Result<(), Problem>),
+    /// What the client hears of only if it is refused.
+    Silent(Result<(), Problem>),
 }
 
 /// Futures of one session. They go on only while [`Work::next`] is awaited.

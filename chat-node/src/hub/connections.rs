@@ -13,8 +13,8 @@ use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
 use crate::session::Introduction;
 
-/// Orders that may wait for one connection.
-const ORDERS_MAX: usize = 64;
+/// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
+const ORDERS_MAX: usize = 256;
 
 /// Names a connection on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

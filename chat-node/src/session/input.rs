@@ -33,10 +33,8 @@ pub enum Input<'a> {
         /// The entries, or why there are none.
         result: Result<Vec<Entry>, Problem>,
     },
-    /// [`Output::Watch`](super::Output::Watch) could not be done.
-    WatchFailed(Problem),
-    /// [`Output::Typing`](super::Output::Typing) was refused.
-    TypingRefused(Problem),
+    /// Something that was to be done without an answer is refused.
+    Refused(Problem),
     /// The user has a channel that this connection may not know.
     Introduced(Introduction),
     /// The user has a channel no more.

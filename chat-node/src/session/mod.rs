@@ -120,7 +120,7 @@ impl Session {
             Input::Identified(result) => self.identified(result, now),
             Input::Sent { nonce, result } => self.sent(&nonce, result),
             Input::Fetched { fetch, result } => self.fetched(fetch, result),
-            Input::WatchFailed(problem) | Input::TypingRefused(problem) => self.refuse(&problem, None),
+            Input::Refused(problem) => self.refuse(&problem, None),
             Input::Introduced(introduction) => self.introduced(&introduction),
             Input::Withdrawn(channel) => self.withdrawn(channel),
             Input::Reconnect(delay) => self.reconnect(delay, now),

@@ -26,7 +26,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What the nodes share.
 pub struct Cluster {
-    store: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
     broker: InProcessBroker,
 }
 
