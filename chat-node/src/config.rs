@@ -234,9 +234,17 @@ pub fn alone() -> NodeConfig {
         cluster: ClusterKey::new("local", "alone"),
         topology: TopologyOrder::of(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::User }),
         server_queue: ServerQueue::default(),
-        store: StoreConfig { database: "vibetalk".to_owned(), bucket: crds::Duration::days(10) },
+        store: StoreConfig {
+            database: "vibetalk".to_owned(),
+            bucket: crds::Duration::days(10),
+            retention: None,
+        },
         auth: AuthConfig::default(),
-        official_group: OfficialGroupConfig { name: "Official".to_owned(), topic: String::new() },
+        official_group: OfficialGroupConfig {
+            name: "Official".to_owned(),
+            topic: String::new(),
+            admins: Vec::new(),
+        },
         drain_window: crds::Duration::seconds(20),
         trusted_proxies: Vec::new(),
     }

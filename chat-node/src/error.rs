@@ -38,7 +38,7 @@ macro_rules! error_codes {
 error_codes! {
     Malformed, "malformed", 400, "The frame or body cannot be read; the message says where.";
     UnknownOp, "unknown_op", 400, "The frame's `op` is none that this server knows.";
-    InvalidContent, "invalid_content", 400, "A message's content is empty or too long.";
+    InvalidContent, "invalid_content", 400, "A message's content is empty or too long, or something else of it is out of its bounds; the message says what.";
     InvalidNonce, "invalid_nonce", 400, "A nonce is empty or too long.";
     InvalidName, "invalid_name", 400, "A shown name is empty, too long or holds control characters.";
     InvalidRecipient, "invalid_recipient", 400, "A direct channel needs another user than yourself.";
@@ -48,8 +48,12 @@ error_codes! {
     UnsupportedMediaType, "unsupported_media_type", 415, "The body is not said to be JSON.";
     Forbidden, "forbidden", 403, "You may not do this here.";
     UnknownChannel, "unknown_channel", 404, "There is no such channel, or it is not yours.";
+    UnknownGroup, "unknown_group", 404, "There is no such group, or you are not in it.";
+    UnknownMessage, "unknown_message", 404, "There is no such message in this channel, or it is deleted.";
     UnknownUser, "unknown_user", 404, "There is no user with this id, or they have never signed in.";
+    TooMany, "too_many", 409, "There are as many of these as there may be; the message says how many.";
     TooLarge, "too_large", 413, "The body is larger than the server takes.";
+    SlowMode, "slow_mode", 429, "The channel is in slow mode; try again after the stated time.";
     RateLimited, "rate_limited", 429, "Too many commands; try again after the stated time.";
     TooManyConnections, "too_many_connections", 429, "This user or this address has too many connections to this node; close one.";
     Internal, "internal", 500, "The server failed; its log says why.";

@@ -38,6 +38,10 @@ pub struct Metrics {
     pub clock_skew_seconds: Gauge,
     /// The leased server id.
     pub server_id: IntGauge,
+    /// Times that all was known of a group that somebody asked about.
+    pub view_hits: IntCounter,
+    /// Times that something had to be read.
+    pub view_misses: IntCounter,
     closed: IntCounterVec,
     refused: IntCounterVec,
     requests_refused: IntCounterVec,
@@ -132,6 +136,12 @@ impl Metrics {
                 "This machine's clock minus the store's, in seconds; more than 5 either way is not ready.",
             )?,
             server_id: make.gauge("server_id", "The leased server id, 0 to 1023; -1 while there is none.")?,
+            view_hits: make.counter(
+                "view_hits_total",
+                "Questions about a group that the node could answer by itself.",
+            )?,
+            view_misses: make
+                .counter("view_misses_total", "Questions about a group that the store had to be asked.")?,
             closed: make.counters(
                 "connections_closed_total",
                 "Connections that the server closed, by reason.",

@@ -49,6 +49,9 @@ pub struct StoreConfig {
     pub database: String,
     /// Length of a time bucket.
     pub bucket: Duration,
+    /// How long messages are kept at least; whole buckets go after that. For ever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Duration>,
 }
 
 /// What a user's token must say.
@@ -75,6 +78,9 @@ pub struct OfficialGroupConfig {
     /// Shown topic.
     #[serde(default)]
     pub topic: String,
+    /// Ids of the users who moderate it: they mute, ban, delete, and make channels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
 }
 
 /// What a chat node says of itself at [`REPORT_PATH`].

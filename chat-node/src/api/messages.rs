@@ -14,6 +14,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::http::extract::{InPath, InQuery};
 use crate::ids::{ChannelId, MessageId};
 use crate::protocol::message::Message;
+use crate::store::Around;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route("/api/v1/channels/{id}/messages", get(list))
@@ -42,6 +43,7 @@ async fn list(
             .map_err(|error| Problem::new(ErrorCode::Malformed, error.to_string()))?,
         None => PageSize::default(),
     };
-    let messages = api.channels.history(&user.id, channel, (page.before, size)).await?;
+    let around = page.before.map_or(Around::End, Around::Before);
+    let messages = api.channels.history(&user.id, channel, (around, size)).await?;
     Ok(Json(Messages { messages }))
 }

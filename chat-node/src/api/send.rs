@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::http::extract::{InPath, JsonBody};
 use crate::ids::{ChannelId, MessageId, Position};
 use crate::protocol::frame::Draft;
-use crate::session::{self, Sent};
+use crate::protocol::message::{Composed, Message};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new().route("/api/v1/channels/{id}/messages", post(send))
@@ -22,7 +22,8 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 #[derive(Deserialize)]
 struct NewMessage {
     nonce: String,
-    content: String,
+    #[serde(flatten)]
+    composed: Composed,
 }
 
 /// As an ack over a connection.
@@ -39,9 +40,8 @@ async fn send(
     InPath(channel_id): InPath<ChannelId>,
     JsonBody(message): JsonBody<NewMessage>,
 ) -> Result<Json<Acknowledged>, Problem> {
-    let NewMessage { nonce, content } = message;
-    let draft = Draft { channel_id, nonce: nonce.clone(), content };
-    session::check(&draft)?;
-    let Sent { id, position } = api.channels.send(&user, draft).await?;
+    let NewMessage { nonce, composed } = message;
+    let draft = Draft { channel_id, nonce: nonce.clone(), composed };
+    let Message { id, position, .. } = api.channels.send(&user, draft).await?;
     Ok(Json(Acknowledged { nonce, id, position }))
 }

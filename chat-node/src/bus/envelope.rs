@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChannelId, ServerId, UserId};
-use crate::protocol::message::Message;
+use crate::ids::{AccessVersion, ChannelId, GroupId, Position, ServerId, UserId};
+use crate::protocol::message::Entry;
 use crate::protocol::presence::PresenceNotice;
 
 /// The version of the form below; a node drops what it does not know.
@@ -24,13 +24,34 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Notice {
-    /// A message is stored.
-    Message {
-        /// The message.
-        message: Message,
-        /// The users of its direct channel; absent for the official one.
+    /// An entry is stored.
+    Entry {
+        /// The entry.
+        entry: Entry,
+        /// The access version that it was stored under.
+        access: AccessVersion,
+        /// The users of its direct channel; absent for channels of groups.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         users: Option<[UserId; 2]>,
+    },
+    /// A group has changed.
+    GroupChanged {
+        /// The group.
+        group_id: GroupId,
+        /// Its version now.
+        version: AccessVersion,
+        /// Whom it concerns; nobody named: perhaps everyone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        users: Vec<UserId>,
+    },
+    /// A user has read a channel.
+    Read {
+        /// Who.
+        user: UserId,
+        /// Which.
+        channel_id: ChannelId,
+        /// Up to here.
+        position: Position,
     },
     /// Two users have a new direct channel.
     DirectOpened {
@@ -57,6 +78,14 @@ pub enum Notice {
         /// The exchange that it was published to.
         exchange: String,
     },
+}
+
+impl Notice {
+    /// That an entry is stored.
+    pub fn entry(entry: Entry, users: Option<[UserId; 2]>) -> Self {
+        let access = entry.access();
+        Self::Entry { entry, access, users }
+    }
 }
 
 impl Envelope {

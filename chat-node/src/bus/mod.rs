@@ -2,6 +2,7 @@
 //! the store a little later, so a publish is never repeated.
 
 pub mod envelope;
+mod following;
 pub mod in_process;
 pub mod partition;
 pub mod rabbitmq;
@@ -16,6 +17,7 @@ use crds::topology::TopologyFault;
 use crds::{RoutingMode, TopologyOrder};
 
 pub use self::envelope::{Envelope, Notice};
+pub use self::following::Following;
 pub use self::routing::{Topic, USER_ROUTING_MEMBERS_MAX};
 use crate::ids::{ChannelId, UserId};
 

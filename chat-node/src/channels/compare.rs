@@ -9,14 +9,14 @@ use crds::node::Dependency;
 
 use super::Channels;
 use crate::hub::room::Room;
-use crate::ids::{ChannelId, Position, UserId};
-use crate::store::{Channel, ChannelKind, StoreError};
+use crate::ids::ChannelId;
+use crate::store::StoreError;
 
 /// Between two comparisons while the broker is there, before the jitter of half.
 const HEALTHY: Duration = Duration::from_secs(4);
 /// The same while it is away: the longest that a message then takes.
 const DEGRADED: Duration = Duration::from_millis(600);
-/// Comparisons between two sweeps of the rooms and, while the broker is away, two looks for new direct channels.
+/// Comparisons between two sweeps of the rooms and, while the broker is away, two looks for new channels.
 const LOOKS: u32 = 25;
 /// Channels per read.
 const PER_READ: usize = 500;
@@ -54,11 +54,6 @@ impl Channels {
         });
     }
 
-    pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) {
-        let channels = Arc::clone(self);
-        tokio::spawn(async move { channels.introduce_missed(users).await });
-    }
-
     async fn compare(self: &Arc<Self>, rooms: Vec<Arc<Room>>) -> Result<(), StoreError> {
         for chunk in rooms.chunks(PER_READ) {
             let ids: Vec<ChannelId> = chunk.iter().map(|room| room.id).collect();
@@ -71,26 +66,5 @@ impl Channels {
             }
         }
         Ok(())
-    }
-
-    /// Looks for direct channels that these users have got without this node hearing of it. One user after the
-    /// other: it is no hurry, and there may be many.
-    async fn introduce_missed(self: &Arc<Self>, users: Vec<UserId>) {
-        for user in users {
-            match self.store.direct_channels(&user).await {
-                Ok(found) => found.iter().for_each(|channel| self.introduce_found(channel)),
-                Err(error) => {
-                    tracing::debug!(%error, "the look for new direct channels broke off");
-                    return;
-                }
-            }
-        }
-    }
-
-    /// A connection knows the channels that were there when it signed in, so what it does not know is new to it.
-    fn introduce_found(&self, channel: &Channel) {
-        if let ChannelKind::Direct(users) = &channel.kind {
-            self.introduce(channel.id, users, Position(0));
-        }
     }
 }

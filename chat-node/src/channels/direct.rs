@@ -1,29 +1,14 @@
 //! Channels of two users.
 
-use super::{Channels, problem_of};
+use super::{Channels, problem_of, shown};
 use crate::bus::{Audience, Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
+use crate::groups::Permissions;
 use crate::ids::{ChannelId, Position, UserId};
-use crate::protocol::frame::{ChannelKindView, ChannelView};
+use crate::protocol::frame::ChannelView;
 use crate::protocol::message::User;
 use crate::session::Introduction;
 use crate::store::ChannelKind;
-
-/// The direct channel of `users` as `viewer`, one of them, sees it.
-pub fn view(id: ChannelId, users: &[UserId; 2], (viewer, head): (&UserId, Position)) -> ChannelView {
-    let [first, second] = users;
-    let other = if viewer == first { second } else { first };
-    ChannelView {
-        id,
-        kind: ChannelKindView::Direct,
-        name: other.to_string(),
-        recipient_id: Some(other.clone()),
-        head,
-        last_message: None,
-        read: None,
-        unread: None,
-    }
-}
 
 impl Channels {
     /// The channel of `user` and `recipient`, made if they have none yet; both are told of a new one.
@@ -35,34 +20,44 @@ impl Channels {
             let message = "`recipient_id` is yourself: name another user";
             return Err(Problem::new(ErrorCode::InvalidRecipient, message));
         }
-        let found = self.store.user(recipient).await.map_err(|error| problem_of(&error))?;
-        if found.is_none() {
-            let message = format!("there is no user `{recipient}`, or they have never signed in");
-            return Err(Problem::new(ErrorCode::UnknownUser, message));
-        }
-        let id = self.ids.channel_id().await.map_err(|error| {
-            let retry_after = std::time::Duration::from_secs(2);
-            Problem::retry(ErrorCode::Unavailable, error.to_string(), retry_after)
-        })?;
+        self.known_user(recipient).await?;
+        let id = self.new_id().await?;
         let users = ordered(&user.id, recipient);
         let channel = self.store.open_direct(id, &users).await.map_err(|error| problem_of(&error))?;
-        self.remember_kind(channel.id, &channel.kind);
-        if channel.id == id {
+        self.views.note_kind(channel.id, &channel.kind);
+        let is_new = channel.id == id;
+        if is_new {
             let opened = Envelope::new(Notice::DirectOpened { channel_id: id, users: users.clone() });
             self.bus.publish(&opened, Audience::Users(&users));
         }
-        let after = if channel.id == id { Position(0) } else { channel.head };
-        self.introduce(channel.id, &users, after);
-        Ok(view(channel.id, &users, (&user.id, channel.head)))
+        self.introduce_direct(channel.id, &users, if is_new { Position(0) } else { channel.head });
+        Ok(shown::channel(&channel, (&user.id, Permissions::TALK), channel.head))
     }
 
     /// Makes the local connections of a direct channel's users follow it from a position on, where they do not yet.
-    pub(super) fn introduce(&self, id: ChannelId, users: &[UserId; 2], after: Position) {
-        self.remember_kind(id, &ChannelKind::Direct(users.clone()));
+    pub(super) fn introduce_direct(&self, id: ChannelId, users: &[UserId; 2], after: Position) {
+        self.views.note_kind(id, &ChannelKind::Direct(users.clone()));
         for user in users {
-            let introduction = Introduction { channel: view(id, users, (user, after)), after };
+            let introduction = Introduction { channel: shown::direct(id, users, (user, after)), after };
             self.hub.connections.introduce(user, &introduction);
         }
+    }
+
+    /// Refuses a user who has never signed in.
+    pub(super) async fn known_user(&self, user: &UserId) -> Result<User, Problem> {
+        let found = self.store.user(user).await.map_err(|error| problem_of(&error))?;
+        found.ok_or_else(|| {
+            let message = format!("there is no user `{user}`, or they have never signed in");
+            Problem::new(ErrorCode::UnknownUser, message)
+        })
+    }
+
+    /// An id for a new channel.
+    pub(super) async fn new_id(&self) -> Result<ChannelId, Problem> {
+        self.ids.channel_id().await.map_err(|error| {
+            let retry_after = std::time::Duration::from_secs(2);
+            Problem::retry(ErrorCode::Unavailable, error.to_string(), retry_after)
+        })
     }
 }
 
@@ -71,17 +66,4 @@ fn ordered(one: &UserId, other: &UserId) -> [UserId; 2] {
     let mut users = [one.clone(), other.clone()];
     users.sort();
     users
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_user_sees_the_other() {
-        let users = ordered(&"bob".parse().unwrap(), &"ada".parse().unwrap());
-        assert_eq!(users[0].as_str(), "ada");
-        assert_eq!(view(ChannelId(9), &users, (&users[0], Position(0))).name, "bob");
-        assert_eq!(view(ChannelId(9), &users, (&users[1], Position(0))).recipient_id, Some(users[0].clone()));
-    }
 }

@@ -13,7 +13,7 @@ impl Channels {
     /// [`ErrorCode::UnknownChannel`](crate::error::ErrorCode::UnknownChannel), also where `user` has no part in it;
     /// [`ErrorCode::Unavailable`](crate::error::ErrorCode::Unavailable).
     pub async fn fetch(&self, user: &UserId, fetch: Fetch) -> Result<Vec<Entry>, Problem> {
-        self.permit(user, fetch.channel_id).await?;
+        self.permit_reading(user, fetch.channel_id).await?;
         let entries = self.log.range(fetch.channel_id, fetch.after, fetch.limit).await;
         entries.map_err(|error| problem_of(&error))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Channels;
 use crate::hub::room::Room;
 use crate::ids::Position;
+use crate::protocol::message::{ChangeEntry, Entry};
 use crate::store::StoreError;
 
 /// Gaps that are filled at once; more wait.
@@ -59,14 +60,27 @@ impl Channels {
         after: Position,
     ) -> Result<usize, StoreError> {
         let entries = self.log.range(room.id, after, PER_READ).await?;
-        let read = entries.len();
+        let (read, changes) = (entries.len(), changes(&entries));
         let mut filled = 0;
         for entry in entries {
+            self.seen(&entry);
             let passed = room.receive(entry);
             filled += passed.entries;
             self.passed(room, passed);
         }
         self.metrics.gaps_filled.inc_by(filled as u64);
+        for change in &changes {
+            // Whoever stored it may be dead.
+            self.fold(change).await;
+        }
         Ok(read)
     }
+}
+
+fn changes(entries: &[Entry]) -> Vec<ChangeEntry> {
+    let change = |entry: &Entry| match entry {
+        Entry::Change(change) => Some(change.clone()),
+        Entry::Message(_) | Entry::Void { .. } => None,
+    };
+    entries.iter().filter_map(change).collect()
 }

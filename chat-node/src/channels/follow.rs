@@ -1,70 +1,39 @@
 //! Following: what a client has missed, from the log, then what happens, from the room, without a seam: a connection
 //! joins the room only at the very position up to which it was read to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
-
-use super::{Channels, direct, official};
-use crate::hub::connections::ConnectionId;
+use super::Channels;
+use crate::bus::Following;
+pub use crate::hub::room::Follower;
 use crate::hub::room::{Join, Room};
-use crate::hub::send_queue::SendQueue;
-use crate::ids::{ChannelId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, Position};
 use crate::protocol::codec;
-use crate::protocol::frame::ChannelView;
-use crate::store::{Channel, ChannelKind, StoreError};
+use crate::store::{Channel, StoreError};
 
 /// Entries per read.
 const PER_READ: u16 = 200;
 /// How far before the head the log may still have open positions: what all nodes together append at a time.
 const UNSETTLED: u64 = 500;
-/// Rooms that one sign-in opens at once.
-const OPEN_AT_ONCE: usize = 8;
 /// How often joining is tried before the client has to come back; only a channel that races away needs more.
 const ATTEMPTS: usize = 1_000;
 
-/// A connection that wants to follow a channel.
-#[derive(Clone, Debug)]
-pub struct Follower {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// Its queue.
-    pub queue: SendQueue,
+/// Between two looks at a room whose followers are being checked.
+const WHILE_CHECKING: Duration = Duration::from_millis(10);
+
+/// What came of reading stored entries for a follower.
+enum Replayed {
+    /// They are queued up to here.
+    Until(Position),
+    /// None is queued: some were stored under this access version, which is newer than what the follower was checked
+    /// under.
+    Outdated(AccessVersion),
 }
 
 impl Channels {
-    /// The channels of `user`, with rooms for them on this node that are as far as the user's cursors.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn of_user(
-        self: &Arc<Self>,
-        user: &UserId,
-        cursors: &BTreeMap<ChannelId, Position>,
-    ) -> Result<Vec<ChannelView>, StoreError> {
-        let official = self.store.channel(ChannelId::OFFICIAL).await?;
-        let direct = self.store.direct_channels(user).await?;
-        stream::iter(official.into_iter().chain(direct))
-            .map(|channel| async move {
-                let room = self.open(&channel).await?;
-                let mut head = room.last();
-                if cursors.get(&channel.id).is_some_and(|cursor| *cursor > head) {
-                    // Another node was faster, or the cursor is none of this channel.
-                    head = self.catch_up(&room).await?;
-                }
-                Ok(match &channel.kind {
-                    ChannelKind::Group(_) => official::view(&channel.settings.name, head),
-                    ChannelKind::Direct(users) => direct::view(channel.id, users, (user, head)),
-                })
-            })
-            .buffered(OPEN_AT_ONCE)
-            .try_collect()
-            .await
-    }
-
-    /// Queues for a connection all that comes after a position: stored entries first, then live ones.
+    /// Queues for a connection all that comes after a position: stored entries first, then live ones. If its user may
+    /// not read the channel, or no more, the connection is told so instead.
     ///
     /// # Errors
     /// [`StoreError`]; the connection may have got a part.
@@ -74,13 +43,30 @@ impl Channels {
         channel: ChannelId,
         after: Position,
     ) -> Result<(), StoreError> {
-        let mut after = after;
+        let (mut after, mut access) = (after, AccessVersion(0));
         for _ in 0..ATTEMPTS {
-            let room = self.open_by_id(channel).await?;
-            match room.join(follower.connection, &follower.queue, after) {
+            let Some(standing) = self.standing(&follower.user, channel, access).await? else {
+                self.hub.connections.withdraw_from(follower.connection, channel);
+                return Ok(());
+            };
+            let checked = standing.checked;
+            let room = match self.open_by_id(channel).await {
+                Ok(room) => room,
+                Err(StoreError::Refused(_)) => {
+                    // It has been deleted just now.
+                    self.hub.connections.withdraw_from(follower.connection, channel);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            match room.join(follower, after, checked) {
                 Join::Joined => return Ok(()),
                 Join::Closed => {}
-                Join::Behind(_) => after = self.replay(follower, channel, after).await?,
+                Join::Outdated(version) => access = version,
+                Join::Behind(_) => match self.replay(follower, (channel, after), checked).await? {
+                    Replayed::Until(position) => after = position,
+                    Replayed::Outdated(version) => access = version,
+                },
                 Join::Ahead => after = after.min(self.catch_up(&room).await?),
             }
         }
@@ -97,15 +83,16 @@ impl Channels {
 
     /// The room of a channel, opened if it was not.
     pub(super) async fn open(self: &Arc<Self>, channel: &Channel) -> Result<Arc<Room>, StoreError> {
-        self.remember_kind(channel.id, &channel.kind);
+        self.views.note_kind(channel.id, &channel.kind);
         let room = self.hub.room_or_new(channel.id, &channel.kind);
         let opening = async {
             // The room holds what comes meanwhile, so nothing falls between this read and the first live entry.
-            let head = self.store.channel(channel.id).await?.map_or(Position(0), |channel| channel.head);
-            let settled = self.settled(channel.id, head).await?;
-            let passed = room.open(settled);
+            let following = Following::new(&self.bus, channel.id);
+            let row = self.store.channel(channel.id).await?.ok_or_else(|| gone(channel.id))?;
+            let passed = room.open(self.settled(&row).await?, row.access);
             self.passed(&room, passed);
-            Ok::<_, StoreError>(())
+            self.repair_soon(row);
+            Ok::<_, StoreError>(following)
         };
         room.opened.get_or_try_init(|| opening).await?;
         Ok(room)
@@ -115,17 +102,16 @@ impl Channels {
         if let Some(room) = self.hub.room(id).filter(|room| room.opened.initialized()) {
             return Ok(room);
         }
-        match self.store.channel(id).await? {
-            Some(channel) => self.open(&channel).await,
-            None => Err(StoreError::Refused(format!("there is no channel {id}"))),
-        }
+        let channel = self.store.channel(id).await?.ok_or_else(|| gone(id))?;
+        self.open(&channel).await
     }
 
-    /// The last position that has an entry, as have all before it. Beyond it somebody may be about to store.
-    async fn settled(&self, channel: ChannelId, head: Position) -> Result<Position, StoreError> {
-        let mut settled = Position(head.0.saturating_sub(UNSETTLED));
-        while settled < head {
-            let entries = self.log.range(channel, settled, PER_READ).await?;
+    /// The last position up to which every one has an entry. Beyond it somebody may be about to store.
+    pub(super) async fn settled(&self, channel: &Channel) -> Result<Position, StoreError> {
+        let recent = Position(channel.head.0.saturating_sub(UNSETTLED));
+        let mut settled = recent.max(channel.folded).max(channel.floor);
+        while settled < channel.head {
+            let entries = self.log.range(channel.id, settled, PER_READ).await?;
             match entries.last() {
                 Some(last) => settled = last.position(),
                 None => break,
@@ -134,14 +120,19 @@ impl Channels {
         Ok(settled)
     }
 
-    /// Queues one read's worth of entries; gives the position of the last one.
+    /// Queues one read's worth of entries, if all of them may be read.
     async fn replay(
         &self,
         follower: &Follower,
-        channel: ChannelId,
-        after: Position,
-    ) -> Result<Position, StoreError> {
+        (channel, after): (ChannelId, Position),
+        checked: AccessVersion,
+    ) -> Result<Replayed, StoreError> {
         let entries = self.log.range(channel, after, PER_READ).await?;
+        if let Some(newer) =
+            entries.iter().map(|entry| entry.access()).max().filter(|newest| *newest > checked)
+        {
+            return Ok(Replayed::Outdated(newer));
+        }
         let mut last = after;
         for entry in &entries {
             follower.queue.push_when_there_is_room(&codec::encode_entry(entry)).await;
@@ -152,12 +143,25 @@ impl Channels {
             // Only a lagging replica of the store shows less than the room has had.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(last)
+        Ok(Replayed::Until(last))
     }
 
-    /// Brings a room up to what the store has now; gives its last position.
-    async fn catch_up(self: &Arc<Self>, room: &Arc<Room>) -> Result<Position, StoreError> {
-        while self.read_into(room, room.last()).await? > 0 {}
+    /// Brings a room up to what the store has now; gives its last position. What waits there until followers are checked
+    /// is waited for a while.
+    pub(super) async fn catch_up(self: &Arc<Self>, room: &Arc<Room>) -> Result<Position, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let before = room.last();
+            if self.read_into(room, before).await? == 0 {
+                break;
+            }
+            if room.last() == before {
+                tokio::time::sleep(WHILE_CHECKING).await;
+            }
+        }
         Ok(room.last())
     }
+}
+
+fn gone(channel: ChannelId) -> StoreError {
+    StoreError::Refused(format!("there is no channel {channel}"))
 }

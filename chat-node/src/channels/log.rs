@@ -4,15 +4,22 @@
 //! entry that turns out to be known leaves a void. A writer that died in between leaves a hole; a reader that
 //! meets it waits a moment and seals it with a void. The store takes only one entry at a position, so the two
 //! may race: the loser reserves anew. Safety never depends on time, only how long a hole is waited for.
+//!
+//! A reservation tells the channel's access version. What was checked under an older one is checked again by the
+//! [`Guard`] before it is stored; if it is refused, its position becomes a void.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use async_trait::async_trait;
+
+use super::permit::Right;
+use crate::error::Problem;
 use crate::ids::lease::{IdError, Ids};
-use crate::ids::{ChannelId, Position};
-use crate::protocol::message::{Change, Composed, Entry, Message, User};
+use crate::ids::{AccessVersion, ChannelId, MessageId, Position};
+use crate::protocol::message::{Change, ChangeEntry, Composed, Entry, Message, User};
 use crate::store::{Store, StoreError};
 use queue::{Queues, Waiting};
 
@@ -28,48 +35,70 @@ pub const RANGE_LIMIT: u16 = 500;
 
 /// An entry that is to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Draft {
+pub struct Draft {
+    /// Whose it is.
+    pub author: User,
+    /// What it says.
+    pub content: Content,
+    /// What the author must be allowed to do in the channel.
+    pub needs: Right,
+    /// The access version that the author was found to be allowed to under.
+    pub checked: AccessVersion,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
     /// A message.
     Message {
-        /// Who writes it.
-        author: User,
         /// The author's own key for it; a second draft with the same key is the same message.
         nonce: String,
-        /// What it says.
+        /// The message.
         composed: Composed,
     },
-    /// A change. It has no key: repeated, it is stored twice, and folding the second one changes nothing more.
-    Change {
-        /// Who does it.
-        by: User,
-        /// What changes.
-        change: Change,
-    },
+    /// A change.
+    Change(Change),
+}
+
+impl Draft {
+    /// A message of an author whose right to send was not looked at yet.
+    pub fn message(author: User, nonce: String, composed: Composed) -> Self {
+        let (needs, checked) = (Right::Send, AccessVersion(0));
+        Self { author, content: Content::Message { nonce, composed }, needs, checked }
+    }
+
+    /// A change by somebody whose right to send was not looked at yet.
+    pub fn change(author: User, change: Change) -> Self {
+        let (needs, checked) = (Right::Send, AccessVersion(0));
+        Self { author, content: Content::Change(change), needs, checked }
+    }
 }
 
 /// What became of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It was stored now, as this entry; never a void.
-    New(Entry),
-    /// It was stored before, as this message.
+    /// The message was stored now.
+    New(Message),
+    /// The message was stored before, as this one.
     Known(Message),
+    /// The change was stored.
+    Changed(ChangeEntry),
 }
 
 impl Appended {
     /// The message, whenever it was stored; `None`: it is a change.
     pub fn message(&self) -> Option<&Message> {
         match self {
-            Self::New(Entry::Message(message)) | Self::Known(message) => Some(message),
-            Self::New(Entry::Change(_) | Entry::Void { .. }) => None,
+            Self::New(message) | Self::Known(message) => Some(message),
+            Self::Changed(_) => None,
         }
     }
 
-    /// Its place in the channel's log.
-    pub fn position(&self) -> Position {
+    /// The entry's id and place in the log.
+    pub fn place(&self) -> (MessageId, Position) {
         match self {
-            Self::New(entry) => entry.position(),
-            Self::Known(message) => message.position,
+            Self::New(message) | Self::Known(message) => (message.id, message.position),
+            Self::Changed(change) => (change.id, change.position),
         }
     }
 }
@@ -83,6 +112,9 @@ pub enum AppendError {
     /// More than [`BATCH`] drafts at once. Nothing was stored.
     #[error("more than {BATCH} messages at once")]
     TooMany,
+    /// The author may not, by what has changed since the draft was checked. Nothing of it was stored.
+    #[error("{}", .0.message)]
+    Refused(Problem),
     /// The node cannot make ids. Nothing was stored.
     #[error(transparent)]
     Ids(#[from] IdError),
@@ -92,16 +124,34 @@ pub enum AppendError {
     Store(#[from] StoreError),
 }
 
-/// Is told of all that this node stores, in order of position and before the append returns.
-pub trait Observer: Send + Sync {
-    /// `entries` of one channel were stored, in order of position but not always without gaps.
+/// What stands behind a log.
+#[async_trait]
+pub trait Guard: Send + Sync {
+    /// Checks drafts again that were checked under an older access version than their positions were reserved under;
+    /// the verdicts are in their order.
+    async fn check(
+        &self,
+        channel: ChannelId,
+        drafts: &[&Draft],
+        access: AccessVersion,
+    ) -> Vec<Result<(), AppendError>>;
+
+    /// Is told of all that this node stores, before the append returns: `entries` of one channel in order of position,
+    /// not always without gaps.
     fn stored(&self, entries: Vec<Entry>);
 }
 
-impl<F: Fn(Vec<Entry>) + Send + Sync> Observer for F {
-    fn stored(&self, entries: Vec<Entry>) {
-        self(entries);
+/// A guard that lets everybody through and tells nobody: for a log on its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Unguarded;
+
+#[async_trait]
+impl Guard for Unguarded {
+    async fn check(&self, _: ChannelId, drafts: &[&Draft], _: AccessVersion) -> Vec<Result<(), AppendError>> {
+        drafts.iter().map(|_| Ok(())).collect()
     }
+
+    fn stored(&self, _: Vec<Entry>) {}
 }
 
 /// Appends to and reads from the logs of all channels. Clones share it.
@@ -111,30 +161,21 @@ pub struct Log(Arc<Shared>);
 struct Shared {
     store: Arc<dyn Store>,
     ids: Ids,
-    observer: Option<Box<dyn Observer>>,
+    guard: Box<dyn Guard>,
     queues: Mutex<Queues>,
 }
 
 impl Log {
-    /// A log that tells nobody of what it stores.
-    pub fn new(store: Arc<dyn Store>, ids: Ids) -> Self {
-        Self::with(store, ids, None)
-    }
-
-    /// A log that tells `observer` of what it stores.
-    pub fn observed(store: Arc<dyn Store>, ids: Ids, observer: impl Observer + 'static) -> Self {
-        Self::with(store, ids, Some(Box::new(observer)))
-    }
-
-    fn with(store: Arc<dyn Store>, ids: Ids, observer: Option<Box<dyn Observer>>) -> Self {
-        Self(Arc::new(Shared { store, ids, observer, queues: Mutex::default() }))
+    /// A log with this guard.
+    pub fn new(store: Arc<dyn Store>, ids: Ids, guard: impl Guard + 'static) -> Self {
+        Self(Arc::new(Shared { store, ids, guard: Box::new(guard), queues: Mutex::default() }))
     }
 
     /// Appends at most [`BATCH`] drafts to a channel; the results are in the order of the drafts. The channel's
     /// appends of this node follow one another, those that wait are joined. Goes on when the caller gives up.
     ///
     /// # Errors
-    /// [`AppendError`].
+    /// [`AppendError`]; of several drafts some may be stored all the same.
     pub async fn append(&self, channel: ChannelId, drafts: Vec<Draft>) -> Result<Vec<Appended>, AppendError> {
         if drafts.len() > BATCH {
             return Err(AppendError::TooMany);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Channels;
-use crate::bus::{Audience, Envelope, Notice};
+use super::permit::Right;
+use crate::bus::{Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
-use crate::ids::{ChannelId, UserId};
+use crate::ids::{ChannelId, GroupId, UserId};
 use crate::protocol::codec;
 use crate::protocol::frame::{Event, ServerFrame};
 use crate::store::ChannelKind;
@@ -14,18 +15,19 @@ impl Channels {
     /// Tells the followers of a channel that `user` is writing there.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownChannel`], [`ErrorCode::Unavailable`]; [`ErrorCode::Forbidden`] in the official channel, of
-    /// whose thousands somebody is always writing.
+    /// [`ErrorCode::UnknownChannel`], [`ErrorCode::Unavailable`]; [`ErrorCode::Forbidden`] for who may not write, and in the
+    /// official group, of whose thousands somebody is always writing.
     pub async fn typing(self: &Arc<Self>, user: &UserId, channel: ChannelId) -> Result<(), Problem> {
-        let ChannelKind::Direct(users) = self.permit(user, channel).await? else {
+        let standing = self.permit(user, channel, Right::Send).await?;
+        if standing.kind == ChannelKind::Group(GroupId::OFFICIAL) {
             let message = "nobody is told who is writing in the official channel";
             return Err(Problem::new(ErrorCode::Forbidden, message));
-        };
+        }
+        self.ready_to_route(&standing).await;
         self.announce_typing(channel, user);
         let from = self.ids.server_id();
         let notice = Notice::Typing { channel_id: channel, user_id: user.clone(), from };
-        let audience = Audience::Channel { id: channel, members: &users };
-        self.bus.publish(&Envelope::new(notice), audience);
+        self.publish_to(channel, standing.kind, &Envelope::new(notice));
         Ok(())
     }
 

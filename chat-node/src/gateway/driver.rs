@@ -21,7 +21,7 @@ use crate::protocol::codec;
 use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::{Draft, Fetch, Identify, ServerFrame};
 use crate::protocol::message::User;
-use crate::session::{Form, IdentifyRefusal, Input, Output, Request, Session, Watched};
+use crate::session::{Form, IdentifyRefusal, Input, Output, Request, Sent, Session, Watched};
 
 /// How long the last frames and the close may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -270,14 +270,16 @@ impl Driver {
         let channels = Arc::clone(&self.gateway.channels);
         self.work.push(async move {
             let nonce = draft.nonce.clone();
-            Finished::Sent { nonce, result: channels.send(&user, draft).await }
+            let result = channels.send(&user, draft).await.map(|message| Sent::of(&message));
+            Finished::Sent { nonce, result }
         });
     }
 
     fn follow(&mut self, channel: ChannelId, after: Position) {
         self.place.follows(channel);
         let channels = Arc::clone(&self.gateway.channels);
-        let follower = Follower { connection: self.place.connection, queue: self.queue.clone() };
+        let Some(User { id: user, .. }) = self.user.clone() else { return };
+        let follower = Follower { connection: self.place.connection, user, queue: self.queue.clone() };
         self.work.push_follow(channel, async move { channels.follow(&follower, channel, after).await });
     }
 

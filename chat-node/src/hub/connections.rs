@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
+use crate::protocol::codec::Encoded;
 use crate::session::Introduction;
 
 /// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
@@ -179,6 +180,30 @@ impl Connections {
         }
     }
 
+    /// Tells one connection that a channel is none of its user's any more, if it knows the channel.
+    pub fn withdraw_from(&self, id: ConnectionId, channel: ChannelId) {
+        if let Some(handle) = self.state().open.get_mut(&id)
+            && handle.known.remove(&channel)
+        {
+            handle.order(Order::Withdraw(channel));
+        }
+    }
+
+    /// Whether some connection of `user` has not been told of a channel.
+    pub fn lacks(&self, user: &UserId, channel: ChannelId) -> bool {
+        let state = self.state();
+        let mut handles = state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id));
+        handles.any(|handle| !handle.known.contains(&channel))
+    }
+
+    /// Queues a frame for every connection of `user`.
+    pub fn tell(&self, user: &UserId, frame: &Encoded) {
+        let state = self.state();
+        for handle in state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id)) {
+            handle.queue.push(frame);
+        }
+    }
+
     /// Tells a connection to send its client elsewhere.
     pub fn reconnect(&self, id: ConnectionId, delay: Duration) {
         if let Some(handle) = self.state().open.get(&id) {
@@ -280,7 +305,8 @@ mod tests {
         let ada: UserId = "ada".parse().unwrap();
         let (id, mut orders) = connections.enter(&queue, None).unwrap();
         connections.sign_in(id, &ada).unwrap();
-        let channel = crate::channels::official::view("Official", crate::ids::Position(0));
+        let channel = serde_json::json!({"id": "1", "kind": "official", "name": "Official", "head": "0"});
+        let channel: crate::protocol::frame::ChannelView = serde_json::from_value(channel).unwrap();
         let introduction = Introduction { after: channel.head, channel };
 
         connections.introduce(&ada, &introduction);

@@ -1,9 +1,10 @@
-//! The order of one channel on this node: entries go through by position, one after the other; what comes early is
-//! held until the missing ones are there.
+//! The order of one channel on this node: entries go through by position, one after the other. What comes early is
+//! held until the missing ones are there, and what was stored under a newer access version than the followers were
+//! checked against is held until they are checked again.
 
 use std::collections::BTreeMap;
 
-use crate::ids::Position;
+use crate::ids::{AccessVersion, Position};
 use crate::protocol::message::Entry;
 
 /// Most entries that are held for one channel; more are dropped, as the store has them.
@@ -15,6 +16,7 @@ pub struct Gate {
     last: Option<Position>,
     held: BTreeMap<Position, Entry>,
     known: Option<Position>,
+    access: AccessVersion,
 }
 
 /// Positions that are known to exist and have not gone through.
@@ -51,7 +53,7 @@ impl Gate {
             return Vec::new();
         }
         self.known = self.known.max(Some(position));
-        if self.last.map(Position::next) == Some(position) {
+        if self.last.map(Position::next) == Some(position) && entry.access() <= self.access {
             self.last = Some(position);
             let mut run = vec![entry];
             run.extend(self.release());
@@ -61,15 +63,36 @@ impl Gate {
         Vec::new()
     }
 
+    /// The access version up to which entries go through.
+    pub fn access(&self) -> AccessVersion {
+        self.access
+    }
+
+    /// Says that whoever gets what goes through may read what was stored under `access`; gives the entries that were
+    /// held for that.
+    pub fn admit(&mut self, access: AccessVersion) -> Vec<Entry> {
+        self.access = self.access.max(access);
+        self.release()
+    }
+
+    /// The access version that the next entry needs and that has not been admitted; `None`: there is no such entry.
+    pub fn awaits(&self) -> Option<AccessVersion> {
+        self.next().map(Entry::access).filter(|access| *access > self.access)
+    }
+
     /// Notes that positions up to `head` exist.
     pub fn note(&mut self, head: Position) {
         self.known = self.known.max(Some(head));
     }
 
-    /// What has to be read from the store; `None`: nothing, or closed.
+    /// What has to be read from the store; `None`: nothing, or closed, or the next entry is here and held.
     pub fn missing(&self) -> Option<Missing> {
         let (after, until) = (self.last?, self.known?);
-        (until > after).then_some(Missing { after, until })
+        (until > after && self.next().is_none()).then_some(Missing { after, until })
+    }
+
+    fn next(&self) -> Option<&Entry> {
+        self.held.get(&self.last?.next())
     }
 
     fn hold(&mut self, position: Position, entry: Entry) {
@@ -83,9 +106,12 @@ impl Gate {
     fn release(&mut self) -> Vec<Entry> {
         let Some(mut last) = self.last else { return Vec::new() };
         let mut run = Vec::new();
-        while let Some(entry) = self.held.remove(&last.next()) {
+        while let Some(next) = self.held.first_entry().filter(|next| *next.key() == last.next()) {
+            if next.get().access() > self.access {
+                break;
+            }
             last = last.next();
-            run.push(entry);
+            run.push(next.remove());
         }
         self.last = Some(last);
         run
@@ -95,11 +121,24 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ChannelId;
+    use crate::ids::{ChannelId, MessageId};
+    use crate::protocol::message::{Composed, Message, Place, User};
     use proptest::prelude::*;
 
     fn entry(position: u64) -> Entry {
         Entry::Void { channel_id: ChannelId::OFFICIAL, position: Position(position) }
+    }
+
+    /// A message that was stored under an access version.
+    fn message(position: u64, access: u64) -> Entry {
+        let place = Place {
+            id: MessageId(position << 22),
+            channel_id: ChannelId::OFFICIAL,
+            position: Position(position),
+            access: AccessVersion(access),
+        };
+        let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
+        Entry::Message(Message::new(place, author, position.to_string(), Composed::default()))
     }
 
     fn positions(run: &[Entry]) -> Vec<u64> {
@@ -140,6 +179,32 @@ mod tests {
         assert_eq!(positions(&gate.offer(entry(5))), [5]);
         assert_eq!(positions(&gate.offer(entry(6))), [6]);
         assert_eq!(gate.missing(), None);
+    }
+
+    #[test]
+    fn what_was_stored_under_a_newer_access_waits_until_the_followers_are_checked_and_keeps_its_order() {
+        let mut gate = open_at(0);
+        assert_eq!(gate.awaits(), None);
+        assert!(gate.offer(message(1, 2)).is_empty());
+        assert!(gate.offer(message(2, 1)).is_empty(), "nothing overtakes");
+        assert!(gate.offer(message(3, 5)).is_empty());
+        assert_eq!((gate.awaits(), gate.missing()), (Some(AccessVersion(2)), None));
+        assert_eq!(positions(&gate.admit(AccessVersion(2))), [1, 2]);
+        assert_eq!(gate.awaits(), Some(AccessVersion(5)));
+        assert!(gate.admit(AccessVersion(1)).is_empty());
+        assert_eq!(positions(&gate.admit(AccessVersion(6))), [3]);
+        assert_eq!(gate.access(), AccessVersion(6));
+        assert_eq!(positions(&gate.offer(message(4, 6))), [4]);
+    }
+
+    #[test]
+    fn a_gap_behind_a_held_entry_is_missing_once_that_has_gone_through() {
+        let mut gate = open_at(0);
+        gate.offer(message(1, 1));
+        gate.offer(message(3, 1));
+        assert_eq!(gate.missing(), None);
+        gate.admit(AccessVersion(1));
+        assert_eq!(gate.missing(), Some(Missing { after: Position(1), until: Position(3) }));
     }
 
     #[test]

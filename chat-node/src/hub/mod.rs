@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use self::connections::{ConnectionId, Connections};
 use self::room::Room;
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, GroupId};
 use crate::limits::Limits;
 use crate::store::ChannelKind;
 
@@ -47,6 +47,13 @@ impl Hub {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// The rooms of a group's channels.
+    pub fn rooms_of(&self, group: GroupId) -> Vec<Arc<Room>> {
+        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
+        let of_group = rooms.values().filter(|room| room.kind == ChannelKind::Group(group));
+        of_group.cloned().collect()
+    }
+
     /// Makes a connection follow none of `channels` any more. A room that nobody follows stays until the next sweep:
     /// a client that polls, or whose connection broke, is back at once.
     pub fn leave<'a>(&self, connection: ConnectionId, channels: impl IntoIterator<Item = &'a ChannelId>) {
@@ -67,19 +74,26 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use super::room::Follower;
     use super::send_queue::send_queue;
     use super::*;
-    use crate::ids::{GroupId, Position};
+    use crate::ids::{AccessVersion, Position};
+
+    const NONE: AccessVersion = AccessVersion(0);
+
+    fn follower() -> Follower {
+        let (queue, _reader) = send_queue(100);
+        Follower { connection: ConnectionId(1), user: "ada".parse().unwrap(), queue }
+    }
 
     #[test]
     fn rooms_end_with_their_last_follower_but_the_official_one_stays() {
         let hub = Hub::new(Arc::new(Limits::default()));
-        let (queue, _reader) = send_queue(100);
         let direct = ChannelId(7);
         for id in [ChannelId::OFFICIAL, direct] {
             let room = hub.room_or_new(id, &ChannelKind::Group(GroupId::OFFICIAL));
-            room.open(Position(0));
-            room.join(ConnectionId(1), &queue, Position(0));
+            room.open(Position(0), NONE);
+            room.join(&follower(), Position(0), NONE);
         }
         hub.sweep();
         assert_eq!(hub.rooms().len(), 2);
@@ -91,11 +105,10 @@ mod tests {
     #[test]
     fn a_room_that_nobody_joined_is_swept_and_whoever_holds_it_finds_it_closed() {
         let hub = Hub::new(Arc::new(Limits::default()));
-        let (queue, _reader) = send_queue(100);
         let room = hub.room_or_new(ChannelId(7), &ChannelKind::Group(GroupId::OFFICIAL));
-        room.open(Position(0));
+        room.open(Position(0), NONE);
         hub.sweep();
-        assert_eq!(room.join(ConnectionId(1), &queue, Position(0)), room::Join::Closed);
+        assert_eq!(room.join(&follower(), Position(0), NONE), room::Join::Closed);
         assert!(hub.room(ChannelId(7)).is_none());
     }
 }

@@ -1,6 +1,10 @@
 //! One channel on this node: its gate and the local connections that follow it.
+//!
+//! Each follower has been found to be allowed to read under an access version that is not below the gate's. When an
+//! entry needs a newer one, or a change was heard of, somebody checks the followers ([`Room::examine`], then
+//! [`Room::settle`]); until then the entry waits at the gate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -8,7 +12,8 @@ use tokio::sync::OnceCell;
 use super::connections::ConnectionId;
 use super::gate::{Gate, Missing};
 use super::send_queue::SendQueue;
-use crate::ids::{ChannelId, Position};
+use crate::bus::Following;
+use crate::ids::{AccessVersion, ChannelId, Position, UserId};
 use crate::protocol::codec::{self, Encoded};
 use crate::protocol::message::Entry;
 use crate::store::ChannelKind;
@@ -20,17 +25,41 @@ pub struct Room {
     pub id: ChannelId,
     /// Who may read and write it; never changes.
     pub kind: ChannelKind,
-    /// Set once the gate is open; whoever comes first opens it.
-    pub opened: OnceCell<()>,
+    /// Set once the gate is open; whoever comes first opens it. What is in it keeps the node listening.
+    pub opened: OnceCell<Following>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     gate: Gate,
-    followers: BTreeMap<ConnectionId, SendQueue>,
+    followers: BTreeMap<ConnectionId, Joined>,
     filling: bool,
+    /// The highest access version that was heard of.
+    heard: AccessVersion,
+    /// Who was checked under less than this may not join.
+    examined: AccessVersion,
+    checking: bool,
     closed: bool,
+}
+
+/// A connection that wants to follow a channel.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Its queue.
+    pub queue: SendQueue,
+}
+
+#[derive(Debug)]
+struct Joined {
+    user: UserId,
+    queue: SendQueue,
+    /// The version that the user was last found to be allowed to read under.
+    checked: AccessVersion,
 }
 
 /// What became of the wish to follow a room.
@@ -42,6 +71,8 @@ pub enum Join {
     Behind(Position),
     /// The room has not come so far.
     Ahead,
+    /// Ask again whether the user may read, under this access version or a newer one.
+    Outdated(AccessVersion),
     /// The room is no more, or not yet open: open it again.
     Closed,
 }
@@ -55,6 +86,8 @@ pub struct Passed {
     pub deliveries: usize,
     /// Whether something is missing and nobody has begun to fill it.
     pub begin_fill: bool,
+    /// Whether the followers must be checked and nobody has begun to.
+    pub begin_check: bool,
 }
 
 impl Room {
@@ -62,9 +95,13 @@ impl Room {
         Self { id, kind, opened: OnceCell::new(), state: Mutex::default() }
     }
 
-    /// Opens the gate behind `last`.
-    pub fn open(&self, last: Position) -> Passed {
+    /// Opens the gate behind `last`, for followers that were checked under `access`.
+    pub fn open(&self, last: Position, access: AccessVersion) -> Passed {
         let mut state = self.state();
+        if state.gate.last().is_none() {
+            state.gate.admit(access);
+            state.examined = state.examined.max(access);
+        }
         let run = state.gate.open(last);
         state.pass(&run)
     }
@@ -83,15 +120,25 @@ impl Room {
         state.pass(&[])
     }
 
-    /// Makes a connection that has seen everything up to `after` a follower.
-    pub fn join(&self, connection: ConnectionId, queue: &SendQueue, after: Position) -> Join {
+    /// Notes that who may read has changed.
+    pub fn hear(&self, access: AccessVersion) -> Passed {
+        let mut state = self.state();
+        state.heard = state.heard.max(access);
+        state.pass(&[])
+    }
+
+    /// Makes a connection a follower that has seen everything up to `after`, and whose user was found to be allowed to
+    /// read under the version `checked`.
+    pub fn join(&self, follower: &Follower, after: Position, checked: AccessVersion) -> Join {
         let mut state = self.state();
         match state.gate.last() {
+            Some(_) if !state.closed && checked < state.examined => Join::Outdated(state.examined),
             Some(last) if !state.closed => match after.cmp(&last) {
                 std::cmp::Ordering::Less => Join::Behind(last),
                 std::cmp::Ordering::Greater => Join::Ahead,
                 std::cmp::Ordering::Equal => {
-                    state.followers.insert(connection, queue.clone());
+                    let Follower { connection, user, queue } = follower.clone();
+                    state.followers.insert(connection, Joined { user, queue, checked });
                     Join::Joined
                 }
             },
@@ -99,10 +146,57 @@ impl Room {
         }
     }
 
+    /// The access version that the followers must be checked under; `None` ends the checking, so that the next change
+    /// begins a new one.
+    pub fn unchecked_or_done(&self) -> Option<AccessVersion> {
+        let mut state = self.state();
+        let unchecked = state.unchecked();
+        state.checking = unchecked.is_some();
+        unchecked
+    }
+
+    /// Begins to look at the followers under `access`: nobody joins any more who was checked under less. Gives the
+    /// version under which all followers were checked at least, and those who were not under this one.
+    pub fn examine(&self, access: AccessVersion) -> (AccessVersion, BTreeSet<UserId>) {
+        let mut state = self.state();
+        state.examined = state.examined.max(access);
+        let old = state.followers.values().filter(|follower| follower.checked < access);
+        let users = old.map(|follower| follower.user.clone()).collect();
+        (state.gate.access(), users)
+    }
+
+    /// Ends that look: takes out those who may not read any more, and lets through what was held until now. Gives the
+    /// connections that were taken out.
+    pub fn settle(&self, access: AccessVersion, out: &BTreeSet<UserId>) -> (Passed, Vec<ConnectionId>) {
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        for (connection, follower) in &mut state.followers {
+            if follower.checked < access && out.contains(&follower.user) {
+                gone.push(*connection);
+            }
+            follower.checked = follower.checked.max(access);
+        }
+        for connection in &gone {
+            state.followers.remove(connection);
+        }
+        let run = state.gate.admit(access);
+        (state.pass(&run), gone)
+    }
+
+    /// Ends the checking although it was not done; the next entry or comparison begins a new one.
+    pub fn give_up_checking(&self) {
+        self.state().checking = false;
+    }
+
+    /// Who follows.
+    pub fn users(&self) -> BTreeSet<UserId> {
+        self.state().followers.values().map(|follower| follower.user.clone()).collect()
+    }
+
     /// Queues a frame that is no entry for every follower; gives how many those are.
     pub fn announce(&self, frame: &Encoded) -> usize {
         let state = self.state();
-        state.followers.values().for_each(|queue| queue.push(frame));
+        state.followers.values().for_each(|follower| follower.queue.push(frame));
         state.followers.len()
     }
 
@@ -152,38 +246,65 @@ impl State {
         if !self.followers.is_empty() {
             for entry in run {
                 let frame = codec::encode_entry(entry);
-                self.followers.values().for_each(|queue| queue.push(&frame));
+                self.followers.values().for_each(|follower| follower.queue.push(&frame));
                 deliveries += self.followers.len();
             }
         }
         let begin_fill = !self.filling && self.gate.missing().is_some();
         self.filling |= begin_fill;
-        Passed { entries: run.len(), deliveries, begin_fill }
+        let begin_check = !self.checking && self.unchecked().is_some();
+        self.checking |= begin_check;
+        Passed { entries: run.len(), deliveries, begin_fill, begin_check }
+    }
+
+    fn unchecked(&self) -> Option<AccessVersion> {
+        self.gate.last()?;
+        self.gate.awaits().max(Some(self.heard)).filter(|needed| *needed > self.gate.access())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::send_queue::send_queue;
-    use crate::ids::GroupId;
+    use crate::hub::send_queue::{SendQueueReader, send_queue};
+    use crate::ids::MessageId;
+    use crate::protocol::message::{Composed, Message, Place, User};
+
+    const NONE: AccessVersion = AccessVersion(0);
 
     fn room() -> Room {
-        Room::new(ChannelId::OFFICIAL, ChannelKind::Group(GroupId::OFFICIAL))
+        Room::new(ChannelId(9), ChannelKind::Group(crate::ids::GroupId(7)))
     }
 
     fn entry(position: u64) -> Entry {
-        Entry::Void { channel_id: ChannelId::OFFICIAL, position: Position(position) }
+        Entry::Void { channel_id: ChannelId(9), position: Position(position) }
+    }
+
+    fn message(position: u64, access: u64) -> Entry {
+        let place = Place {
+            id: MessageId(position << 22),
+            channel_id: ChannelId(9),
+            position: Position(position),
+            access: AccessVersion(access),
+        };
+        let author = User { id: "zoe".parse().unwrap(), name: "Zoe".to_owned() };
+        Entry::Message(Message::new(place, author, position.to_string(), Composed::default()))
+    }
+
+    fn follower(connection: u64, user: &str) -> (Follower, SendQueueReader) {
+        let (queue, reader) = send_queue(10_000);
+        (Follower { connection: ConnectionId(connection), user: user.parse().unwrap(), queue }, reader)
     }
 
     #[tokio::test]
     async fn a_follower_gets_what_comes_after_its_position_in_order() {
-        let (queue, reader) = send_queue(10_000);
+        let (ada, reader) = follower(1, "ada");
         let room = room();
-        room.open(Position(4));
-        assert_eq!(room.join(ConnectionId(1), &queue, Position(4)), Join::Joined);
+        room.open(Position(4), NONE);
+        assert_eq!(room.join(&ada, Position(4), NONE), Join::Joined);
         assert!(room.receive(entry(6)).begin_fill);
-        assert_eq!(room.receive(entry(5)), Passed { entries: 2, deliveries: 2, begin_fill: false });
+        let passed = room.receive(entry(5));
+        assert_eq!((passed.entries, passed.deliveries, passed.begin_fill), (2, 2, false));
         let frames: Vec<_> =
             reader.take().await.frames.iter().map(|frame| frame.as_str().to_owned()).collect();
         assert!(frames[0].contains(r#""position":"5""#) && frames[1].contains(r#""position":"6""#));
@@ -191,18 +312,18 @@ mod tests {
 
     #[tokio::test]
     async fn joining_needs_the_position_of_the_gate() {
-        let (queue, _reader) = send_queue(10_000);
+        let (ada, _reader) = follower(1, "ada");
         let room = room();
-        assert_eq!(room.join(ConnectionId(1), &queue, Position(4)), Join::Closed);
-        room.open(Position(4));
-        assert_eq!(room.join(ConnectionId(1), &queue, Position(2)), Join::Behind(Position(4)));
-        assert_eq!(room.join(ConnectionId(1), &queue, Position(5)), Join::Ahead);
+        assert_eq!(room.join(&ada, Position(4), NONE), Join::Closed);
+        room.open(Position(4), NONE);
+        assert_eq!(room.join(&ada, Position(2), NONE), Join::Behind(Position(4)));
+        assert_eq!(room.join(&ada, Position(5), NONE), Join::Ahead);
     }
 
     #[test]
     fn only_one_begins_to_fill_a_gap() {
         let room = room();
-        room.open(Position(0));
+        room.open(Position(0), NONE);
         assert!(room.receive(entry(3)).begin_fill);
         assert!(!room.receive(entry(4)).begin_fill);
         assert!(room.missing_or_done().is_some());
@@ -215,14 +336,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_room_closes_only_when_it_is_empty() {
-        let (queue, _reader) = send_queue(10_000);
+    async fn who_may_not_read_any_more_is_out_before_what_was_stored_since_goes_through() {
+        let ((ada, to_ada), (bob, to_bob)) = (follower(1, "ada"), follower(2, "bob"));
         let room = room();
-        room.open(Position(0));
-        room.join(ConnectionId(1), &queue, Position(0));
+        room.open(Position(0), AccessVersion(1));
+        for follower in [&ada, &bob] {
+            assert_eq!(room.join(follower, Position(0), AccessVersion(1)), Join::Joined);
+        }
+        let passed = room.receive(message(1, 3));
+        assert!(passed.begin_check && passed.entries == 0);
+        assert_eq!(room.unchecked_or_done(), Some(AccessVersion(3)));
+        let (since, users) = room.examine(AccessVersion(3));
+        assert_eq!((since, users.len()), (AccessVersion(1), 2));
+        let (passed, gone) = room.settle(AccessVersion(3), &BTreeSet::from([bob.user.clone()]));
+        assert_eq!((passed.entries, passed.deliveries, gone), (1, 1, vec![bob.connection]));
+        assert_eq!(room.unchecked_or_done(), None);
+        assert_eq!(to_ada.take().await.frames.len(), 1);
+        assert!(futures::FutureExt::now_or_never(to_bob.take()).is_none());
+    }
+
+    #[test]
+    fn a_change_that_was_heard_of_is_checked_once_without_any_entry() {
+        let room = room();
+        room.open(Position(0), AccessVersion(1));
+        assert!(room.hear(AccessVersion(2)).begin_check);
+        assert!(!room.hear(AccessVersion(2)).begin_check, "somebody is at it");
+        room.give_up_checking();
+        assert!(room.note(Position(0)).begin_check, "the next look begins anew");
+        room.settle(AccessVersion(2), &BTreeSet::new());
+        assert_eq!(room.unchecked_or_done(), None);
+        assert!(!room.hear(AccessVersion(2)).begin_check);
+    }
+
+    #[test]
+    fn who_was_checked_before_the_look_cannot_slip_in_behind_it() {
+        let ((ada, _to_ada), (bob, _to_bob)) = (follower(1, "ada"), follower(2, "bob"));
+        let room = room();
+        room.open(Position(0), AccessVersion(1));
+        room.hear(AccessVersion(2));
+        room.examine(AccessVersion(2));
+        assert_eq!(room.join(&ada, Position(0), AccessVersion(1)), Join::Outdated(AccessVersion(2)));
+        // Bob is back since version 3, whatever was found under version 2.
+        assert_eq!(room.join(&bob, Position(0), AccessVersion(3)), Join::Joined);
+        let (_, gone) = room.settle(AccessVersion(2), &BTreeSet::from([bob.user]));
+        assert_eq!(gone, []);
+    }
+
+    #[tokio::test]
+    async fn a_room_closes_only_when_it_is_empty() {
+        let ((ada, _to_ada), (bob, _to_bob)) = (follower(1, "ada"), follower(2, "bob"));
+        let room = room();
+        room.open(Position(0), NONE);
+        room.join(&ada, Position(0), NONE);
         assert!(!room.close_if_empty());
         room.leave(ConnectionId(1));
         assert!(room.close_if_empty());
-        assert_eq!(room.join(ConnectionId(2), &queue, Position(0)), Join::Closed);
+        assert_eq!(room.join(&bob, Position(0), NONE), Join::Closed);
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::node::Dependency;
+use crds::node::{Dependency, OfficialGroupConfig, StoreConfig};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -13,12 +13,15 @@ use tokio_util::task::TaskTracker;
 use super::{Services, StartError, keys, store};
 use crate::admin::status::{Parts, Status};
 use crate::bus::Received;
+use crate::channels::retention::Retention;
 use crate::channels::{Channels, Foundation};
 use crate::config::Config;
 use crate::drain::{Drain, Plan};
 use crate::gateway::{self, Gateway};
+use crate::groups::GroupSettings;
 use crate::http::rate::Rates;
 use crate::hub::Hub;
+use crate::ids::UserId;
 use crate::ids::lease::{self, Ids};
 use crate::metrics::Metrics;
 use crate::presence::Presence;
@@ -61,6 +64,8 @@ impl Engine {
         let presence = Presence::new(Arc::clone(&foundation.hub), Arc::clone(&foundation.bus));
         let mut tasks = background((&channels, &presence), received, status);
         wait_for_lease(&foundation.ids).await;
+        let (settings, admins) = official(config);
+        store::patiently(status, || channels.prepare_official(&settings, &admins)).await?;
         store::patiently(status, || channels.open_official()).await?;
         let tokens = keys::tokens(config, (status, &foundation.metrics), &mut tasks).await?;
         let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
@@ -83,6 +88,9 @@ impl Engine {
             tracker,
             closing,
         });
+        if let Some(retention) = retention(config) {
+            tasks.spawn(Arc::clone(&gateway.channels).keep_forgetting(retention));
+        }
         tasks.spawn(gateway::keep_sweeping(Arc::downgrade(&gateway)));
         let status = Arc::clone(status);
         Ok(Self { gateway, status, leaving, lease, _tasks: tasks })
@@ -103,6 +111,24 @@ impl Engine {
         let _ = tokio::time::timeout(RELEASE_WITHIN, self.lease).await;
         left
     }
+}
+
+fn official(config: &Config) -> (GroupSettings, Vec<UserId>) {
+    let OfficialGroupConfig { name, topic, admins } = config.settings.official_group.clone();
+    let admin = |id: String| match id.parse() {
+        Ok(id) => Some(id),
+        Err(error) => {
+            tracing::warn!(%error, "an admin of the official group is left out");
+            None
+        }
+    };
+    (GroupSettings { name, topic }, admins.into_iter().filter_map(admin).collect())
+}
+
+/// How long messages are kept; `None`: for ever.
+fn retention(config: &Config) -> Option<Retention> {
+    let StoreConfig { bucket, retention, .. } = &config.settings.store;
+    Some(Retention { keep_ms: (*retention)?.as_millis(), bucket: (*bucket).into() })
 }
 
 fn background(

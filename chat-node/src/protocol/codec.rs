@@ -237,8 +237,9 @@ mod tests {
         assert_eq!(identify.cursors.get(&ChannelId(1)), Some(&Position(17)));
         assert!(!format!("{identify:?}").contains("\"t\""));
 
+        let hi = Composed { content: "hi".to_owned(), ..Composed::default() };
         let send = decode(r#"{"op":"send","channel_id":"1","nonce":"n","content":"hi"}"#).unwrap();
-        let draft = Draft { channel_id: ChannelId(1), nonce: "n".to_owned(), content: "hi".to_owned() };
+        let draft = Draft { channel_id: ChannelId(1), nonce: "n".to_owned(), composed: hi };
         assert_eq!(send, ClientFrame::Send(draft));
         assert_eq!(decode(r#"{"op":"heartbeat"}"#).unwrap(), ClientFrame::Heartbeat);
     }

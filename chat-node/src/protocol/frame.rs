@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::attachment::Embed;
 use super::emoji::Emoji;
-use super::message::{ChannelSettings, Message, User};
+use super::message::{ChannelSettings, Composed, Message, User};
 use crate::error::ErrorCode;
-use crate::ids::{ChannelId, MessageId, Position, ServerId, UserId};
+use crate::groups::Permissions;
+use crate::ids::{ChannelId, GroupId, MessageId, Position, ServerId, UserId};
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -63,8 +64,9 @@ pub struct Draft {
     pub channel_id: ChannelId,
     /// The author's key for it.
     pub nonce: String,
-    /// The text.
-    pub content: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub composed: Composed,
 }
 
 /// Entries that a client has missed.
@@ -219,6 +221,13 @@ pub enum Event<'a> {
         /// The channel.
         channel_id: ChannelId,
     },
+    /// The user has read a channel, on this connection or another one.
+    Read {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Up to here.
+        position: Position,
+    },
     /// Somebody is writing.
     Typing {
         /// Where.
@@ -282,13 +291,28 @@ pub struct ChannelView {
     pub id: ChannelId,
     /// Who may read and write.
     pub kind: ChannelKindView,
+    /// The group that it belongs to; absent for direct channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<GroupId>,
     /// Shown name; of a direct channel the other user's id.
     pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topic: String,
+    /// Seconds between two messages of one member.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow_mode_s: u16,
+    /// What the user may do.
+    #[serde(default)]
+    pub permissions: Permissions,
     /// The other user of a direct channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient_id: Option<UserId>,
     /// Last position that can be read.
     pub head: Position,
+    /// Entries up to here are gone; a cursor before it counts as this.
+    #[serde(default = "beginning", skip_serializing_if = "is_beginning")]
+    pub floor: Position,
     /// Position of the last message; absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_message: Option<Position>,
@@ -303,12 +327,26 @@ pub struct ChannelView {
 /// The highest number of unread messages that is shown: it means this many or more.
 pub const UNREAD_MAX: u8 = 100;
 
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
+fn beginning() -> Position {
+    Position(0)
+}
+
+fn is_beginning(position: &Position) -> bool {
+    *position == beginning()
+}
+
 /// Who may read and write a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelKindView {
     /// Everyone.
     Official,
+    /// Members of a group.
+    Group,
     /// Two users.
     Direct,
 }

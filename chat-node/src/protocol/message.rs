@@ -15,8 +15,9 @@ pub struct User {
     pub name: String,
 }
 
-/// What an author composes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What an author composes; what is absent is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Composed {
     /// The text, 1 to 4,000 characters; may be empty beside attachments.
     pub content: String,
@@ -179,6 +180,14 @@ pub struct ChangeEntry {
     pub change: Change,
 }
 
+impl ChangeEntry {
+    /// What `by` changed, at its place.
+    pub fn new(place: Place, by: User, change: Change) -> Self {
+        let Place { id, channel_id, position, access } = place;
+        Self { id, channel_id, position, access, by, timestamp_ms: id.timestamp_ms(), change }
+    }
+}
+
 /// What changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -284,6 +293,17 @@ impl Entry {
             Self::Change(change) => change.position,
             Self::Void { position, .. } => *position,
         }
+    }
+
+    /// The same entry, stored under this version of its group: which is not in its JSON.
+    #[must_use]
+    pub fn under(mut self, access: AccessVersion) -> Self {
+        match &mut self {
+            Self::Message(message) => message.access = access,
+            Self::Change(change) => change.access = access,
+            Self::Void { .. } => {}
+        }
+        self
     }
 
     /// The group's version that the entry was stored under; 0 for a void, which says nothing to anybody.

@@ -2,8 +2,10 @@
 
 pub mod attachment;
 pub mod codec;
+pub mod compose;
 pub mod cursors;
 pub mod emoji;
 pub mod frame;
+pub mod group;
 pub mod message;
 pub mod presence;

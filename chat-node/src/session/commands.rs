@@ -6,8 +6,9 @@ use super::timers::Wake;
 use super::{Live, Output, Sent, Session, Stage, Watched};
 use crate::error::{CloseReason, ErrorCode, Problem};
 use crate::ids::ChannelId;
-use crate::limits::{CONTENT_CHARS, NONCE_CHARS, TYPING_INTERVAL, WATCHED_MAX};
+use crate::limits::{NONCE_CHARS, TYPING_INTERVAL, WATCHED_MAX};
 use crate::protocol::codec;
+use crate::protocol::compose;
 use crate::protocol::frame::{ClientFrame, Draft, Fetch, ServerFrame};
 use crate::protocol::message::Entry;
 
@@ -166,17 +167,8 @@ impl Live {
 /// # Errors
 /// [`ErrorCode::InvalidNonce`], [`ErrorCode::InvalidContent`].
 pub fn check(draft: &Draft) -> Result<(), Problem> {
-    if !(1..=NONCE_CHARS).contains(&draft.nonce.chars().count()) {
-        let message = format!("a nonce has 1 to {NONCE_CHARS} characters");
-        return Err(Problem::new(ErrorCode::InvalidNonce, message));
-    }
-    let length = draft.content.chars().count();
-    if length > CONTENT_CHARS || draft.content.trim().is_empty() {
-        let message =
-            format!("a message has 1 to {CONTENT_CHARS} characters and is not blank; this one has {length}");
-        return Err(Problem::new(ErrorCode::InvalidContent, message));
-    }
-    Ok(())
+    compose::nonce(&draft.nonce)?;
+    compose::composed(draft.composed.clone()).map(drop)
 }
 
 fn unknown(channel: ChannelId) -> Problem {

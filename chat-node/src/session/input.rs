@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Problem;
 use crate::ids::{ChannelId, MessageId, Position, UserId};
 use crate::protocol::frame::{ChannelView, Fetch};
-use crate::protocol::message::{Entry, User};
+use crate::protocol::message::{Entry, Message, User};
 
 /// What can happen to a session.
 #[derive(Debug)]
@@ -80,6 +80,13 @@ pub struct Sent {
     pub id: MessageId,
     /// Its place in the channel's log.
     pub position: Position,
+}
+
+impl Sent {
+    /// What the author of a message is told.
+    pub fn of(message: &Message) -> Self {
+        Self { id: message.id, position: message.position }
+    }
 }
 
 /// A channel that a connection should follow from a position on.

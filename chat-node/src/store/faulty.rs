@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::bucket::Bucket;
 use super::{
@@ -22,12 +23,27 @@ pub(crate) struct Faulty {
     down: AtomicBool,
     lose_inserts: AtomicU32,
     skip_inserts: AtomicU32,
+    skip_folds: AtomicU32,
+    hold_groups: watch::Sender<bool>,
+    group_reads: AtomicU32,
+    member_lists: AtomicU32,
 }
 
 impl Faulty {
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        let (down, lose_inserts, skip_inserts) = Default::default();
-        Arc::new(Self { store, down, lose_inserts, skip_inserts })
+        let (down, lose_inserts, skip_inserts, skip_folds) = Default::default();
+        let (group_reads, member_lists) = Default::default();
+        let hold_groups = watch::Sender::new(false);
+        Arc::new(Self {
+            store,
+            down,
+            lose_inserts,
+            skip_inserts,
+            skip_folds,
+            hold_groups,
+            group_reads,
+            member_lists,
+        })
     }
 
     /// The store without the faults.
@@ -48,6 +64,26 @@ impl Faulty {
     /// The next `count` inserts get lost on their way.
     pub fn lose_inserts(&self, count: u32) {
         self.skip_inserts.store(count, Ordering::SeqCst);
+    }
+
+    /// The next `count` folds get lost on their way.
+    pub fn lose_folds(&self, count: u32) {
+        self.skip_folds.store(count, Ordering::SeqCst);
+    }
+
+    /// From now on groups are read at once but the answers come late: when this is taken back.
+    pub fn hold_answers_of_groups(&self, hold: bool) {
+        self.hold_groups.send_replace(hold);
+    }
+
+    /// How often a group was read.
+    pub fn reads_of_groups(&self) -> u32 {
+        self.group_reads.load(Ordering::SeqCst)
+    }
+
+    /// How often members were listed or counted.
+    pub fn lists_of_members(&self) -> u32 {
+        self.member_lists.load(Ordering::SeqCst)
     }
 
     fn up(&self) -> Result<&dyn Store, StoreError> {
@@ -169,6 +205,9 @@ impl LogStore for Faulty {
 #[async_trait]
 impl ChangeStore for Faulty {
     async fn fold(&self, change: &ChangeEntry) -> Result<(), StoreError> {
+        if one_of(&self.skip_folds) {
+            return Err(lost());
+        }
         self.up()?.fold(change).await
     }
 
@@ -223,7 +262,10 @@ impl GroupStore for Faulty {
     }
 
     async fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
-        self.up()?.group(id).await
+        self.group_reads.fetch_add(1, Ordering::SeqCst);
+        let group = self.up()?.group(id).await;
+        let _ = self.hold_groups.subscribe().wait_for(|hold| !hold).await;
+        group
     }
 
     async fn set_group_settings(&self, id: GroupId, settings: &GroupSettings) -> Result<(), StoreError> {
@@ -257,10 +299,12 @@ impl GroupStore for Faulty {
         after: Option<&UserId>,
         limit: u16,
     ) -> Result<Vec<Member>, StoreError> {
+        self.member_lists.fetch_add(1, Ordering::SeqCst);
         self.up()?.members(group, after, limit).await
     }
 
     async fn count_members(&self, group: GroupId, up_to: u32) -> Result<u32, StoreError> {
+        self.member_lists.fetch_add(1, Ordering::SeqCst);
         self.up()?.count_members(group, up_to).await
     }
 

@@ -163,7 +163,7 @@ impl Remote {
                 None => Audience::Everyone,
                 Some(members) => Audience::Channel { id: message.channel_id, members },
             };
-            let notice = Notice::Message { message: message.clone(), users: users.clone() };
+            let notice = Notice::entry(entry.clone(), users.clone());
             self.bus.tell(&Envelope::new(notice), audience);
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chat_node::channels::log::{AppendError, Draft, Log, RANGE_LIMIT};
+use chat_node::channels::log::{AppendError, Draft, Log, RANGE_LIMIT, Unguarded};
 use chat_node::clock::System;
 use chat_node::ids::{ChannelId, MessageId, Position, lease};
 use chat_node::protocol::message::{Composed, Entry, User};
@@ -39,7 +39,7 @@ async fn node(uri: &str, database: &str) -> Node {
     let stop = CancellationToken::new();
     let (ids, _) = lease::spawn(store.clone(), Arc::new(System), "node".to_owned(), stop.clone());
     ids.watch().wait_for(Option::is_some).await.unwrap();
-    Node { log: Log::new(store.clone(), ids), store, _stop: stop.drop_guard() }
+    Node { log: Log::new(store.clone(), ids, Unguarded), store, _stop: stop.drop_guard() }
 }
 
 /// Nonce → what was acknowledged.
@@ -51,11 +51,8 @@ async fn write(node: &Node, number: usize, over: &AtomicBool) -> (Acks, u32) {
     let (mut acks, mut refused) = (Acks::new(), 0);
     while !over.load(Ordering::Relaxed) {
         let nonce = format!("{number} {}", acks.len());
-        let draft = || Draft::Message {
-            author: author.clone(),
-            nonce: nonce.clone(),
-            composed: Composed { content: nonce.clone(), ..Composed::default() },
-        };
+        let composed = Composed { content: nonce.clone(), ..Composed::default() };
+        let draft = || Draft::message(author.clone(), nonce.clone(), composed.clone());
         let acked = async {
             loop {
                 match node.log.append(ChannelId::OFFICIAL, vec![draft()]).await {

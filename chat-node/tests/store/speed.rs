@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_node::channels::log::{Draft, Log};
+use chat_node::channels::log::{Draft, Log, Unguarded};
 use chat_node::clock::System;
 use chat_node::ids::{ChannelId, lease};
 use chat_node::protocol::message::{Composed, User};
@@ -24,11 +24,9 @@ async fn append(log: &Log, writer: &str, batch: usize) -> Vec<Duration> {
     let author = User { id: writer.parse().unwrap(), name: "W".to_owned() };
     let (started, mut took) = (Instant::now(), Vec::new());
     while started.elapsed() < EACH {
-        let draft = |n: usize| Draft::Message {
-            author: author.clone(),
-            nonce: format!("{} {n}", took.len()),
-            composed: Composed { content: "x".repeat(200), ..Composed::default() },
-        };
+        let composed = Composed { content: "x".repeat(200), ..Composed::default() };
+        let draft =
+            |n: usize| Draft::message(author.clone(), format!("{} {n}", took.len()), composed.clone());
         let (drafts, begun) = ((0..batch).map(draft).collect(), Instant::now());
         log.append(ChannelId::OFFICIAL, drafts).await.unwrap();
         took.push(begun.elapsed());
@@ -42,7 +40,7 @@ async fn measure(name: &str, stores: &[Arc<dyn Store>], batch: usize) {
         let stop = CancellationToken::new();
         let (ids, _) = lease::spawn(store.clone(), Arc::new(System), "node".to_owned(), stop.clone());
         ids.watch().wait_for(Option::is_some).await.unwrap();
-        nodes.push((Log::new(store.clone(), ids), stop.drop_guard()));
+        nodes.push((Log::new(store.clone(), ids, Unguarded), stop.drop_guard()));
     }
     let writers = nodes.iter().map(|(log, _)| {
         let writer = format!("w-{:x}", fastrand::u64(..));

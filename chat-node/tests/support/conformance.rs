@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_node::bus::{Audience, Bus, Envelope, Notice, Received, Topic};
 use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position, UserId};
-use chat_node::protocol::message::{Composed, Message, Place, User};
+use chat_node::protocol::message::{Composed, Entry, Message, Place, User};
 use crds::RoutingMode;
 use tokio::sync::mpsc;
 
@@ -165,20 +165,20 @@ pub async fn a_channel_is_reached_until_its_last_follower_is_gone([mut one, two]
 /// What [`to_everyone`] said.
 pub fn number_of(envelope: &Envelope) -> u64 {
     match &envelope.notice {
-        Notice::Message { message, .. } => message.position.0,
+        Notice::Entry { entry, .. } => entry.position().0,
         other => panic!("{other:?}"),
     }
 }
 
 /// An envelope that says a number.
 pub fn to_everyone(position: u64) -> Envelope {
-    Envelope::new(Notice::Message { message: message(position), users: None })
+    Envelope::new(Notice::entry(Entry::Message(message(position)), None))
 }
 
 /// The same with other content.
 pub fn with_content(content: &str, position: u64) -> Envelope {
     let message = Message { content: content.to_owned(), ..message(position) };
-    Envelope::new(Notice::Message { message, users: None })
+    Envelope::new(Notice::entry(Entry::Message(message), None))
 }
 
 fn message(position: u64) -> Message {

@@ -40,7 +40,11 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
         cluster: blueprint.cluster.key(),
         topology: TopologyOrder::of(TopologyPlan { epoch: FIRST_EPOCH, partitions, routing }),
         server_queue,
-        store: StoreConfig { database: spec.mongodb.database.clone(), bucket: spec.mongodb.bucket },
+        store: StoreConfig {
+            database: spec.mongodb.database.clone(),
+            bucket: spec.mongodb.bucket,
+            retention: None,
+        },
         auth: AuthConfig {
             jwks: spec.auth.jwks.clone(),
             issuer: spec.auth.issuer.clone(),
@@ -49,6 +53,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
         official_group: OfficialGroupConfig {
             name: spec.official_group.name.clone(),
             topic: spec.official_group.topic.clone(),
+            admins: Vec::new(),
         },
         drain_window: spec.drain.window,
         trusted_proxies: PRIVATE_NETWORKS.map(str::to_owned).into(),

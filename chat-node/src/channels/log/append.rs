@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::batch::{Batch, Round};
+use super::batch::{Batch, Placed, Round};
 use super::queue::Waiting;
 use super::{AppendError, Appended, Draft, Log};
 use crate::ids::lease::IdError;
@@ -47,16 +47,17 @@ impl Drop for Abandon<'_> {
 
 /// What became of the drafts of one batch, in their order; `error` tells of those without result.
 struct Done {
-    results: Vec<Option<Appended>>,
+    results: Vec<Option<Result<Appended, AppendError>>>,
     error: AppendError,
 }
 
 fn answer(callers: impl Iterator<Item = (Waiting, usize)>, done: Done) {
     let mut results = done.results.into_iter();
     for (caller, count) in callers {
-        let own: Option<Vec<_>> = results.by_ref().take(count).collect::<Vec<_>>().into_iter().collect();
+        let own: Vec<_> = results.by_ref().take(count).collect();
+        let own = own.into_iter().map(|result| result.unwrap_or_else(|| Err(done.error.clone())));
         // A caller that no longer waits asks again with the same nonce if it wants to know.
-        let _ = caller.answer.send(own.ok_or_else(|| done.error.clone()));
+        let _ = caller.answer.send(own.collect());
     }
 }
 
@@ -74,22 +75,30 @@ async fn append(log: &Log, channel: ChannelId, drafts: Vec<Draft>) -> Done {
     Done { results: batch.finish(), error: error.into() }
 }
 
-/// Reserves positions for the drafts that are left, and stores them there.
+/// Reserves positions for the drafts that are left, and stores those there that may be.
 async fn round(log: &Log, channel: ChannelId, batch: &mut Batch) -> Result<(), AppendError> {
     let (store, ids, wanted) = (&log.0.store, &log.0.ids, batch.wanted());
     let reserved = store.reserve(channel, wanted, ids.now_ms()?).await?;
-    let count = wanted.count;
-    let ids = match ids.message_ids(reserved, count).await {
+    let ids = match ids.message_ids(reserved, wanted.count).await {
         Ok(ids) => ids,
         Err(error) => {
-            let positions = (reserved.first.0..).take(count.into()).map(Position);
+            let positions = (reserved.first.0..).take(wanted.count.into()).map(Position);
             observe(log, fill(log, channel, positions.collect()).await);
             return if matches!(error, IdError::Unusable(_)) { Ok(()) } else { Err(error.into()) };
         }
     };
-    let entries = batch.place(reserved, &ids);
-    let outcomes = store.insert(&entries).await?;
-    let Round { mut stored, open } = batch.settle(entries, outcomes);
+    let outdated = batch.outdated(reserved.access);
+    let verdicts = match outdated.is_empty() {
+        true => Vec::new(),
+        false => log.0.guard.check(channel, &outdated, reserved.access).await,
+    };
+    let Placed { entries, refused } = batch.place(reserved, &ids, verdicts);
+    let outcomes = match entries.is_empty() {
+        true => Vec::new(),
+        false => store.insert(&entries).await?,
+    };
+    let Round { mut stored, mut open } = batch.settle(entries, outcomes);
+    open.extend(refused);
     stored.extend(fill(log, channel, open).await);
     observe(log, stored);
     Ok(())
@@ -115,8 +124,8 @@ async fn fill(log: &Log, channel: ChannelId, open: Vec<Position>) -> Vec<Entry> 
 }
 
 fn observe(log: &Log, mut stored: Vec<Entry>) {
-    if let (Some(observer), false) = (&log.0.observer, stored.is_empty()) {
+    if !stored.is_empty() {
         stored.sort_by_key(Entry::position);
-        observer.stored(stored);
+        log.0.guard.stored(stored);
     }
 }

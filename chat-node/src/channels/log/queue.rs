@@ -76,18 +76,13 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::message::{Composed, User};
+    use crate::channels::log::batch::tests::draft;
 
     const CHANNEL: ChannelId = ChannelId(1);
 
     fn waiting(count: usize) -> Waiting {
-        let author = User { id: "ada".parse().unwrap(), name: "Ada".to_owned() };
-        let composed = Composed::default();
-        let draft = |n: usize| {
-            let (author, composed) = (author.clone(), composed.clone());
-            Draft::Message { author, nonce: n.to_string(), composed }
-        };
-        Waiting { drafts: (0..count).map(draft).collect(), answer: oneshot::channel().0 }
+        let drafts = (0..count).map(|n| draft("ada", &n.to_string())).collect();
+        Waiting { drafts, answer: oneshot::channel().0 }
     }
 
     #[test]

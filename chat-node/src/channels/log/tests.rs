@@ -5,14 +5,16 @@ use std::sync::Mutex as StdMutex;
 
 use tokio_util::sync::CancellationToken;
 
+use super::batch::tests::draft;
 use super::*;
 use crate::clock::System;
-use crate::ids::UserId;
-use crate::ids::lease;
+use crate::error::ErrorCode;
+use crate::groups::Concerned;
+use crate::ids::{GroupId, lease};
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
 use crate::store::faulty::Faulty;
-use crate::store::{ChannelStore, LogStore, Reserve};
+use crate::store::{ChannelStore, GroupStore, LogStore, Reserve};
 
 const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
 
@@ -28,15 +30,34 @@ async fn ids(store: &Arc<Faulty>) -> Ids {
     ids
 }
 
-async fn log(store: &Arc<Faulty>) -> Log {
-    Log::new(store.clone(), ids(store).await)
+/// Lets everybody but mallory through, and remembers what it was told.
+#[derive(Clone, Default)]
+struct Guarding {
+    told: Arc<StdMutex<Vec<u64>>>,
+    asked: Arc<StdMutex<Vec<(String, AccessVersion)>>>,
 }
 
-fn draft(author: &str, nonce: &str) -> Draft {
-    let id: UserId = author.parse().unwrap();
-    let author = User { id, name: author.to_owned() };
-    let composed = Composed { content: format!("hi {nonce}"), ..Composed::default() };
-    Draft::Message { author, nonce: nonce.to_owned(), composed }
+#[async_trait]
+impl Guard for Guarding {
+    async fn check(
+        &self,
+        _: ChannelId,
+        drafts: &[&Draft],
+        access: AccessVersion,
+    ) -> Vec<Result<(), AppendError>> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.extend(drafts.iter().map(|draft| (draft.author.name.clone(), access)));
+        let no = || AppendError::Refused(Problem::new(ErrorCode::Forbidden, "not mallory"));
+        drafts.iter().map(|draft| if draft.author.name == "mallory" { Err(no()) } else { Ok(()) }).collect()
+    }
+
+    fn stored(&self, entries: Vec<Entry>) {
+        self.told.lock().unwrap().extend(entries.iter().map(|entry| entry.position().0));
+    }
+}
+
+async fn log(store: &Arc<Faulty>) -> Log {
+    Log::new(store.clone(), ids(store).await, Guarding::default())
 }
 
 async fn send(log: &Log, nonce: &str) -> Result<Appended, AppendError> {
@@ -58,7 +79,7 @@ async fn shape(log: &Log) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_repeated_send_gets_the_first_message_and_leaves_a_void() {
     let log = log(&store().await).await;
-    let Appended::New(Entry::Message(first)) = send(&log, "a").await.unwrap() else { panic!("not new") };
+    let Appended::New(first) = send(&log, "a").await.unwrap() else { panic!("not new") };
     assert_eq!(send(&log, "a").await, Ok(Appended::Known(first)));
     send(&log, "b").await.unwrap();
     assert_eq!(shape(&log).await, "a - b");
@@ -69,7 +90,7 @@ async fn two_drafts_with_one_nonce_in_one_append_are_one_message() {
     let log = log(&store().await).await;
     let done =
         log.append(OFFICIAL, vec![draft("ada", "a"), draft("ada", "a"), draft("bob", "a")]).await.unwrap();
-    assert_eq!(done[0].message(), done[1].message());
+    assert_eq!(done[0].place(), done[1].place());
     assert!(matches!(done[1], Appended::Known(_)) && matches!(done[2], Appended::New(_)));
 }
 
@@ -118,7 +139,7 @@ async fn a_reader_waits_a_moment_for_a_writer_that_is_only_slow() {
     let mut entry = store.entries_after(OFFICIAL, Position(1), 1).await.unwrap().remove(0);
     if let Entry::Message(message) = &mut entry {
         message.position = reserved.first;
-        message.id = crate::ids::MessageId(message.id.0 - 1);
+        message.id = MessageId(message.id.0 - 1);
         message.nonce = "slow".to_owned();
     }
     store.insert(&[entry]).await.unwrap();
@@ -130,29 +151,44 @@ async fn many_senders_at_once_are_joined_and_all_get_their_own_message() {
     let log = log(&store().await).await;
     let sends = (0..500).map(|n| {
         let log = log.clone();
-        tokio::spawn(async move { (n, send(&log, &n.to_string()).await.unwrap().message().unwrap().clone()) })
+        tokio::spawn(async move { (n, send(&log, &n.to_string()).await.unwrap()) })
     });
     for send in futures::future::join_all(sends).await {
-        let (n, message) = send.unwrap();
+        let (n, Appended::New(message)) = send.unwrap() else { panic!("not new") };
         assert_eq!(message.nonce, n.to_string());
     }
     assert_eq!(shape(&log).await.split(' ').filter(|nonce| *nonce != "-").count(), 500);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_observer_is_told_every_position_once_in_order() {
+async fn the_guard_is_told_every_position_once_in_order() {
     let store = store().await;
-    let told: Arc<StdMutex<Vec<u64>>> = Arc::default();
-    let log = Log::observed(store.clone(), ids(&store).await, {
-        let told = told.clone();
-        move |entries: Vec<Entry>| told.lock().unwrap().extend(entries.iter().map(|entry| entry.position().0))
-    });
+    let guard = Guarding::default();
+    let log = Log::new(store.clone(), ids(&store).await, guard.clone());
     let sends = (0..200).map(|n| {
         let (log, nonce) = (log.clone(), (n % 150).to_string());
         tokio::spawn(async move { send(&log, &nonce).await.unwrap() })
     });
     futures::future::join_all(sends).await;
-    assert_eq!(*told.lock().unwrap(), (1..=200).collect::<Vec<_>>());
+    assert_eq!(*guard.told.lock().unwrap(), (1..=200).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_no_more_when_the_position_is_reserved_leaves_a_void_and_the_others_go_on() {
+    let store = store().await;
+    let access = store.bump(GroupId::OFFICIAL, &Concerned::Everyone).await.unwrap().unwrap();
+    let guard = Guarding::default();
+    let log = Log::new(store.clone(), ids(&store).await, guard.clone());
+    let newer = Draft { checked: access, ..draft("bob", "b") };
+    let sends =
+        [draft("ada", "a"), draft("mallory", "m"), newer].map(|draft| log.append(OFFICIAL, vec![draft]));
+    let done: Vec<_> = futures::future::join_all(sends).await;
+    assert!(matches!(&done[1], Err(AppendError::Refused(problem)) if problem.code == ErrorCode::Forbidden));
+    assert!(done[0].is_ok() && done[2].is_ok());
+    let asked = ["ada", "mallory"].map(|name| (name.to_owned(), access));
+    assert_eq!(*guard.asked.lock().unwrap(), asked);
+    assert_eq!(shape(&log).await, "a - b");
+    assert_eq!(store.entries_after(OFFICIAL, Position(0), 1).await.unwrap()[0].access(), access);
 }
 
 #[tokio::test(start_paused = true)]

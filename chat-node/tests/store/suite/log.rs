@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chat_node::channels::log::{Appended, Draft, Log, RANGE_LIMIT};
+use chat_node::channels::log::{Appended, Draft, Log, RANGE_LIMIT, Unguarded};
 use chat_node::clock::System;
 use chat_node::ids::Position;
 use chat_node::ids::lease;
@@ -21,14 +21,14 @@ pub async fn node(fixture: &Fixture) -> Node {
     let (store, stop) = (fixture.node().await, CancellationToken::new());
     let (ids, _) = lease::spawn(store.clone(), Arc::new(System), "node".to_owned(), stop.clone());
     ids.watch().wait_for(Option::is_some).await.unwrap();
-    Node { log: Log::new(store.clone(), ids), store, _stop: stop.drop_guard() }
+    Node { log: Log::new(store.clone(), ids, Unguarded), store, _stop: stop.drop_guard() }
 }
 
 impl Node {
     async fn send(&self, author: &str, nonce: &str) -> Appended {
         let author = User { id: user(author), name: author.to_owned() };
         let composed = Composed { content: "hi".to_owned(), ..Composed::default() };
-        let draft = Draft::Message { author, nonce: nonce.to_owned(), composed };
+        let draft = Draft::message(author, nonce.to_owned(), composed);
         self.log.append(OFFICIAL, vec![draft]).await.unwrap().remove(0)
     }
 
@@ -113,7 +113,7 @@ pub async fn a_writer_that_was_sealed_gets_another_position(fixture: Fixture) {
     let node = node(&fixture).await;
     let head = node.store.channel(OFFICIAL).await.unwrap().unwrap().head;
     node.store.insert(&[void(head.next())]).await.unwrap();
-    let Appended::New(Entry::Message(sent)) = node.send("ada", "late").await else { panic!("not new") };
+    let Appended::New(sent) = node.send("ada", "late").await else { panic!("not new") };
     assert_eq!(sent.position, head.next().next());
     let mut flakes = flakes();
     let id = chat_node::ids::MessageId(flakes.take(T0).unwrap());
@@ -140,9 +140,9 @@ pub async fn changes_and_messages_of_many_nodes_share_one_log(fixture: Fixture) 
         async move {
             for n in 0..6 {
                 let change = Change::Pin { message_id: first, pinned: n % 2 == 0 };
-                let draft = Draft::Change { by: by.clone(), change: change.clone() };
+                let draft = Draft::change(by.clone(), change.clone());
                 let stored = node.log.append(OFFICIAL, vec![draft]).await.unwrap().remove(0);
-                let Appended::New(Entry::Change(entry)) = stored else { panic!("{stored:?}") };
+                let Appended::Changed(entry) = stored else { panic!("{stored:?}") };
                 assert_eq!((entry.by, entry.change), (by.clone(), change));
                 node.send(by.id.as_str(), &n.to_string()).await;
             }

@@ -1,0 +1,113 @@
+//! The channels of a user: those of the official group and of the user's groups that they may read, and the direct
+//! ones.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Channels, shown};
+use crate::groups::{Permissions, Role};
+use crate::ids::{ChannelId, GroupId, Position, UserId};
+use crate::protocol::frame::ChannelView;
+use crate::store::{Channel, ChannelKind, StoreError};
+
+/// The most channels that one connection follows: first those of the official group, then direct ones, newest first,
+/// then those of other groups.
+pub const FOLLOWED_MAX: usize = 500;
+/// Channels that one sign-in looks at together.
+const AT_ONCE: usize = 8;
+
+impl Channels {
+    /// The channels of `user`, with rooms for them on this node that are as far as the user's cursors. Costs the same
+    /// however many others there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of_user(
+        self: &Arc<Self>,
+        user: &UserId,
+        cursors: &BTreeMap<ChannelId, Position>,
+    ) -> Result<Vec<ChannelView>, StoreError> {
+        let channels = self.readable_channels(user).await?;
+        let ids: Vec<_> = channels.iter().map(|(channel, _)| channel.id).collect();
+        let reads: HashMap<_, _> = self.store.reads(user, &ids).await?.into_iter().collect();
+        stream::iter(channels)
+            .map(|(channel, permissions)| {
+                let (read, cursor) = (reads.get(&channel.id).copied(), cursors.get(&channel.id).copied());
+                async move {
+                    let head = self.head_for(&channel, cursor).await?;
+                    let view = shown::channel(&channel, (user, permissions), head);
+                    self.with_reads(view, user, read).await
+                }
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// The channels that `user` may read, with what else they may do there, at most [`FOLLOWED_MAX`].
+    async fn readable_channels(&self, user: &UserId) -> Result<Vec<(Channel, Permissions)>, StoreError> {
+        let before = self.views.before();
+        let (rows, direct) =
+            futures::try_join!(self.store.groups_of(user), self.store.direct_channels(user))?;
+        let mut roles: BTreeMap<GroupId, Option<Role>> = BTreeMap::from([(GroupId::OFFICIAL, None)]);
+        roles.extend(rows.into_iter().map(|(group, role)| (group, Some(role))));
+        for (group, row) in &roles {
+            self.views.learn(*group, (user, *row), before);
+        }
+        let groups: Vec<_> = roles.keys().copied().collect();
+        let mut of_groups = Vec::new();
+        for channel in self.store.channels_of(&groups).await? {
+            let ChannelKind::Group(group) = channel.kind else { continue };
+            let row = roles.get(&group).copied().flatten();
+            // In the official group everyone is a member without a row.
+            let role = row.or((group == GroupId::OFFICIAL).then_some(Role::Member));
+            let permissions = Permissions::of(user, role, &channel.overrides);
+            if permissions.read {
+                of_groups.push((group, channel, permissions));
+            }
+        }
+        let (official, private): (Vec<_>, Vec<_>) =
+            of_groups.into_iter().partition(|(group, ..)| *group == GroupId::OFFICIAL);
+        let direct = direct.into_iter().map(|channel| (channel, Permissions::TALK));
+        let without_group = |(_, channel, permissions)| (channel, permissions);
+        let all = official.into_iter().map(without_group).chain(direct);
+        Ok(all.chain(private.into_iter().map(without_group)).take(FOLLOWED_MAX).collect())
+    }
+
+    /// The last position that the channel's room has had, which is not before the cursor unless the cursor is none of
+    /// this channel.
+    async fn head_for(
+        self: &Arc<Self>,
+        channel: &Channel,
+        cursor: Option<Position>,
+    ) -> Result<Position, StoreError> {
+        let room = self.open(channel).await?;
+        let head = room.last();
+        if cursor.is_some_and(|cursor| cursor > head) {
+            // Another node was faster, or the cursor is none of this channel.
+            return self.catch_up(&room).await;
+        }
+        Ok(head)
+    }
+
+    /// Adds how far the user has read. In the official group reading begins when a user comes for the first time.
+    pub(super) async fn with_reads(
+        &self,
+        view: ChannelView,
+        user: &UserId,
+        read: Option<Position>,
+    ) -> Result<ChannelView, StoreError> {
+        let read = match read {
+            Some(read) => read,
+            None if view.group_id == Some(GroupId::OFFICIAL) => {
+                self.store.set_read(user, view.id, view.head).await?
+            }
+            None => Position(0),
+        };
+        let last_message = view.last_message.unwrap_or(Position(0));
+        let unread = self.unread(view.id, (read, last_message)).await?;
+        Ok(ChannelView { read: Some(read), unread: Some(unread), ..view })
+    }
+}

@@ -1,0 +1,6 @@
+//! Several nodes on one store and one bus, in paused time.
+
+mod changes;
+mod kicks;
+mod reading;
+mod world;

@@ -1,0 +1,262 @@
+//! What this node knows of groups and channels, so that a command or an event seldom has to ask the store who may do
+//! what. [`cache`] decides what is new enough; here it is read.
+//!
+//! A change is heard of in three ways: over the bus ([`Views::heard`]), from the version that an entry or a reservation
+//! bears (`at_least`), and, if all that is lost, when a view has become a minute old.
+
+mod cache;
+mod group;
+mod kinds;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use prometheus::IntCounter;
+
+pub use self::cache::Known;
+use self::cache::{Ask, Bounds, Cache, Look, Mark, Read};
+pub use self::group::{ChannelRules, View};
+use self::kinds::Kinds;
+use crate::bus::USER_ROUTING_MEMBERS_MAX;
+use crate::groups::Role;
+use crate::ids::{AccessVersion, ChannelId, GroupId, UserId};
+use crate::store::{ChannelKind, Store, StoreError};
+
+/// How long a view or a role is believed without asking the store again.
+const LIFE: Duration = Duration::from_secs(60);
+/// What all views may take in memory.
+const BYTES: usize = 64 * 1024 * 1024;
+/// Users per read of roles.
+const ROLES_PER_READ: usize = 500;
+/// How often a group is read again because what was read was older than what had been heard of.
+const ATTEMPTS: u32 = 8;
+/// Between two such reads, times their number.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
+
+/// What came of reading a group.
+type Loading = Shared<BoxFuture<'static, Result<Loaded, StoreError>>>;
+
+/// Counts how often the store had not to be asked, and how often it had.
+#[derive(Clone, Debug)]
+pub struct Lookups {
+    /// All was known.
+    pub hits: IntCounter,
+    /// Something had to be read.
+    pub misses: IntCounter,
+}
+
+/// What this node knows. Clones share it.
+#[derive(Clone)]
+pub struct Views(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    lookups: Lookups,
+    cache: Mutex<Cache>,
+    kinds: Mutex<Kinds>,
+    loading: Mutex<HashMap<GroupId, WeakShared<BoxFuture<'static, Result<Loaded, StoreError>>>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loaded {
+    Yes,
+    Late,
+    Gone,
+}
+
+/// The moment before rows were read that are handed to [`Views::learn`] afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Before(Mark);
+
+impl Views {
+    /// Nothing is known yet.
+    pub fn new(store: Arc<dyn Store>, lookups: Lookups) -> Self {
+        let cache = Mutex::new(Cache::new(Bounds { life: LIFE, bytes: BYTES }));
+        Self(Arc::new(Inner { store, lookups, cache, kinds: Mutex::default(), loading: Mutex::default() }))
+    }
+
+    /// A group and the rows of `users`, not older than a version; `None`: it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also if the store keeps showing something older than was heard of.
+    pub async fn group(
+        &self,
+        group: GroupId,
+        at_least: AccessVersion,
+        users: &[UserId],
+    ) -> Result<Option<Known>, StoreError> {
+        let mut asked = false;
+        for attempt in 0..ATTEMPTS {
+            let look = self.cache().look(Ask { group, at_least, users }, now());
+            let read = match look {
+                Look::Known(known) => {
+                    let lookups = &self.0.lookups;
+                    if asked {
+                        lookups.misses.inc()
+                    } else {
+                        lookups.hits.inc()
+                    }
+                    return Ok(Some(known));
+                }
+                Look::Load => match self.load(group).await? {
+                    Loaded::Gone => return Ok(None),
+                    Loaded::Yes => Read::Kept,
+                    Loaded::Late => Read::Late,
+                },
+                Look::Roles(unknown, mark) => self.read_roles(group, &unknown, mark).await?,
+            };
+            asked = true;
+            if read == Read::Late {
+                tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await;
+            }
+        }
+        Err(StoreError::Unavailable(format!("it shows group {group} older than was heard of")))
+    }
+
+    /// What kind of channel this is; `None`: there is none. The kind never changes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn kind(&self, channel: ChannelId) -> Result<Option<ChannelKind>, StoreError> {
+        if let Some(kind) = self.known_kind(channel) {
+            return Ok(Some(kind));
+        }
+        let Some(found) = self.0.store.channel(channel).await? else { return Ok(None) };
+        self.note_kind(channel, &found.kind);
+        Ok(Some(found.kind))
+    }
+
+    /// The same without asking the store.
+    pub fn known_kind(&self, channel: ChannelId) -> Option<ChannelKind> {
+        self.kinds().get(channel)
+    }
+
+    /// Notes a channel's kind.
+    pub fn note_kind(&self, channel: ChannelId, kind: &ChannelKind) {
+        self.kinds().note(channel, kind);
+    }
+
+    /// The slow mode of a channel as it was last seen, in seconds; 0 also where nothing is known.
+    pub fn slow_mode_s(&self, channel: ChannelId) -> u16 {
+        match self.known_kind(channel) {
+            Some(ChannelKind::Group(group)) => self.cache().slow_mode_s(group, channel),
+            Some(ChannelKind::Direct(_)) | None => 0,
+        }
+    }
+
+    /// Notes that a group has another version now.
+    pub fn heard(&self, group: GroupId, version: AccessVersion) {
+        self.cache().heard(group, version);
+    }
+
+    /// Believes nothing without asking for the versions again: changes may have been missed.
+    pub fn flush(&self) {
+        self.cache().flush(now());
+    }
+
+    /// The moment before rows are read elsewhere.
+    pub fn before(&self) -> Before {
+        Before(self.cache().mark())
+    }
+
+    /// Takes a user's row in that was read elsewhere since then, if the group is known and has not changed.
+    pub fn learn(&self, group: GroupId, (user, row): (&UserId, Option<Role>), before: Before) {
+        self.cache().learn(group, [(user.clone(), row)], (before.0, now()));
+    }
+
+    /// Whoever is in a group, at most one more than [`USER_ROUTING_MEMBERS_MAX`]; only for groups that are routed by
+    /// their members. Empty if the group is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn members(&self, group: GroupId) -> Result<Arc<[UserId]>, StoreError> {
+        if let Some(members) = self.known_members(group) {
+            return Ok(members);
+        }
+        let mark = self.before().0;
+        let limit = u16::try_from(USER_ROUTING_MEMBERS_MAX + 1).unwrap_or(u16::MAX);
+        let rows = self.0.store.members(group, None, limit).await?;
+        let members: Arc<[UserId]> = rows.into_iter().map(|member| member.user_id).collect();
+        self.cache().learn_members(group, &members, mark);
+        Ok(members)
+    }
+
+    /// The same without asking the store.
+    pub fn known_members(&self, group: GroupId) -> Option<Arc<[UserId]>> {
+        self.cache().members(group)
+    }
+
+    /// Reads a group and its channels; who comes while that is under way waits for the same reading.
+    async fn load(&self, group: GroupId) -> Result<Loaded, StoreError> {
+        let loading = {
+            let mut all = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+            match all.get(&group).and_then(WeakShared::upgrade) {
+                Some(loading) => loading,
+                None => {
+                    let loading: Loading = read_group(self.clone(), group).boxed().shared();
+                    all.extend(loading.downgrade().map(|weak| (group, weak)));
+                    loading
+                }
+            }
+        };
+        loading.await
+    }
+
+    async fn read_roles(&self, group: GroupId, users: &[UserId], mark: Mark) -> Result<Read, StoreError> {
+        for chunk in users.chunks(ROLES_PER_READ) {
+            let found: HashMap<_, _> = self.0.store.roles(group, chunk).await?.into_iter().collect();
+            let rows = chunk.iter().map(|user| (user.clone(), found.get(user).copied()));
+            if self.cache().learn(group, rows, (mark, now())) == Read::Late {
+                return Ok(Read::Late);
+            }
+        }
+        Ok(Read::Kept)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, Kinds> {
+        self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// First the group with its version, then its channels: so these are at least as new as the version says.
+async fn read_group(views: Views, id: GroupId) -> Result<Loaded, StoreError> {
+    let read = async {
+        let Some(group) = views.0.store.group(id).await? else {
+            views.cache().forget(id);
+            return Ok(Loaded::Gone);
+        };
+        let channels = views.0.store.channels_of(&[id]).await?;
+        for channel in &channels {
+            views.note_kind(channel.id, &channel.kind);
+        }
+        Ok(match views.cache().commit(View::new(group, channels), now()) {
+            Read::Kept => Loaded::Yes,
+            Read::Late => Loaded::Late,
+        })
+    }
+    .await;
+    views.0.loading.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    read
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").field("bytes", &self.cache().bytes()).finish_non_exhaustive()
+    }
+}
+
+/// The runtime's time, which tests can hold.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests;
