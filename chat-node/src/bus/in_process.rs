@@ -214,3 +214,69 @@ impl State {
 fn bindings(topology: &TopologyOrder, topic: &Topic) -> impl Iterator<Item = Route> {
     topology.listen.iter().filter_map(|plan| routing::of(plan.routing).binding(*plan, topic))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bus::Notice;
+
+    fn numbered(number: usize) -> Envelope {
+        let (queue, exchange) = (number.to_string(), String::new());
+        Envelope::new(Notice::Probe { queue, exchange })
+    }
+
+    fn mode(number: u8) -> RoutingMode {
+        [RoutingMode::User, RoutingMode::Channel, RoutingMode::Static][usize::from(number % 3)]
+    }
+
+    proptest! {
+        /// Two nodes are told step by step, as the operator does it: the next step only when both have taken the last
+        /// one. Whoever publishes in between, both hear it once.
+        #[test]
+        fn whatever_is_published_during_a_change_of_partitions_arrives_once(
+            (from, to) in (0_u8..3, 0_u8..3),
+            partitions in (1_u16..20, 1_u16..20),
+            steps in proptest::collection::vec((0_usize..2, any::<bool>()), 1..80),
+        ) {
+            let plans = [
+                TopologyPlan { epoch: 1, partitions: partitions.0, routing: mode(from) },
+                TopologyPlan { epoch: 2, partitions: partitions.1, routing: mode(to) },
+            ];
+            let orders = [
+                TopologyOrder::of(plans[0]),
+                TopologyOrder { listen: plans.to_vec(), publish: 1 },
+                TopologyOrder { listen: plans.to_vec(), publish: 2 },
+                TopologyOrder::of(plans[1]),
+            ];
+            let broker = InProcessBroker::with(plans[0]);
+            let mut ends = [broker.join(), broker.join()];
+            let members: Vec<UserId> = vec!["ada".parse().unwrap(), "bob".parse().unwrap()];
+            for ((bus, _), user) in ends.iter().zip(&members) {
+                bus.attach(user);
+                bus.follow(ChannelId(77));
+            }
+            let (mut taken, mut published) = ([0, 0], 0);
+            for (node, orders_next) in steps {
+                if orders_next && taken[node] <= taken[1 - node] && taken[node] + 1 < orders.len() {
+                    taken[node] += 1;
+                    ends[node].0.order(orders[taken[node]].clone()).unwrap();
+                } else {
+                    let audience = Audience::Channel { id: ChannelId(77), members: &members };
+                    ends[node].0.publish(&numbered(published), audience);
+                    published += 1;
+                }
+            }
+            for (_, received) in &mut ends {
+                let mut arrived = Vec::new();
+                while let Ok(received) = received.try_recv() {
+                    if let Received::Envelope(envelope) = received {
+                        arrived.push(envelope);
+                    }
+                }
+                prop_assert_eq!(arrived, (0..published).map(numbered).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -43,6 +43,7 @@ pub enum Audience<'a> {
 
 /// What comes out of a bus.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all that comes are envelopes")]
 pub enum Received {
     /// A node has something to tell.
     Envelope(Envelope),

@@ -29,7 +29,7 @@ mod tests {
     fn keys() -> [Vec<String>; 2] {
         let users = (0..10_000).map(|number| format!("user-{number}")).collect();
         let channels =
-            (0..10_000_u64).map(|n| ((60_000_000_000 + n * 777) << 22 | n % 3).to_string()).collect();
+            (0..10_000_u64).map(|n| (((60_000_000_000 + n * 777) << 22) | (n % 3)).to_string()).collect();
         [users, channels]
     }
 

@@ -9,6 +9,7 @@ use crds::{RoutingMode, TopologyPlan};
 #[path = "../support/mod.rs"]
 mod support;
 
+mod faults;
 mod rabbitmq;
 mod repartition;
 

@@ -169,3 +169,22 @@ async fn a_queue_that_is_not_read_keeps_to_its_bytes_and_drops_the_oldest() {
     assert!(larges < 17, "{larges} of 64 KiB were kept in 1 MiB");
     broker.delete().await;
 }
+
+#[tokio::test]
+async fn ten_thousand_users_are_bound_again_soon_after_a_cut() {
+    let Some(broker) = Broker::declared(16).await else { return };
+    let proxy = Proxy::to(broker.address()).await;
+    let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
+    (0..10_000).for_each(|number| bus.attach(&format!("user-{number}").parse().unwrap()));
+    for nth in 0..3 {
+        let begun = tokio::time::Instant::now();
+        while received.recv().await.unwrap() != Received::Connected {}
+        println!("10,000 users bound after {:?} (connection {nth})", begun.elapsed());
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(20),
+            "a loaded machine takes longer than 4 s"
+        );
+        proxy.cut();
+    }
+    broker.delete().await;
+}

@@ -25,8 +25,6 @@ pub struct Broker {
     uri: AMQPUri,
     pub plan: TopologyPlan,
     pub queue: ServerQueue,
-    channel: Channel,
-    connection: Connection,
 }
 
 impl Broker {
@@ -53,12 +51,22 @@ impl Broker {
             println!("left out: RabbitMQ, set {URI}");
             return None;
         };
-        let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
+        let broker = Self::at(&uri, RoutingMode::User);
+        Some(Self { plan: TopologyPlan { partitions, ..broker.plan }, ..broker })
+    }
+
+    /// The broker at an address, for a cluster of its own, with four partitions that nobody has declared yet.
+    pub fn at(uri: &str, routing: RoutingMode) -> Self {
         let cluster = ClusterKey::new("test", &format!("{:016x}", fastrand::u64(..)));
-        let plan = TopologyPlan { epoch: 1, partitions, routing: RoutingMode::User };
-        let (uri, queue) = (uri.parse().unwrap(), ServerQueue::default());
-        Some(Self { cluster, uri, plan, queue, channel, connection })
+        let plan = TopologyPlan { epoch: 1, partitions: 4, routing };
+        Self { cluster, uri: uri.parse().unwrap(), plan, queue: ServerQueue::default() }
+    }
+
+    async fn channel(&self) -> (Connection, Channel) {
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect_uri(self.uri.clone(), properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        (connection, channel)
     }
 
     /// A node's bus that is connected.
@@ -106,19 +114,21 @@ impl Broker {
 
     pub async fn declare(&self) {
         self.declare_epoch(self.plan).await;
-        let (name, kind) = (self.cluster.control(), ExchangeKind::Fanout);
-        self.declare_one(name, kind).await;
+        let control = std::iter::once(self.cluster.control());
+        self.declare_all(control, ExchangeKind::Fanout).await;
     }
 
     pub async fn declare_epoch(&self, plan: TopologyPlan) {
-        for name in self.partitions(plan) {
-            self.declare_one(name, ExchangeKind::Direct).await;
-        }
+        self.declare_all(self.partitions(plan), ExchangeKind::Direct).await;
     }
 
-    async fn declare_one(&self, name: String, kind: ExchangeKind) {
-        let (options, arguments) = (ExchangeDeclareOptions::default(), FieldTable::default());
-        self.channel.exchange_declare(name.into(), kind, options, arguments).await.unwrap();
+    async fn declare_all(&self, names: impl Iterator<Item = String>, kind: ExchangeKind) {
+        let (_connection, channel) = self.channel().await;
+        let options = ExchangeDeclareOptions::default();
+        for name in names {
+            let (name, kind) = (name.into(), kind.clone());
+            channel.exchange_declare(name, kind, options, FieldTable::default()).await.unwrap();
+        }
     }
 
     /// Deletes the exchanges; every test does so at its end.
@@ -140,14 +150,15 @@ impl Broker {
 
     async fn delete_all(&self, names: impl Iterator<Item = String>, if_unused: bool) {
         let options = ExchangeDeleteOptions { if_unused, ..ExchangeDeleteOptions::default() };
+        let (_connection, channel) = self.channel().await;
         for name in names {
-            self.channel.exchange_delete(name.into(), options).await.unwrap();
+            channel.exchange_delete(name.into(), options).await.unwrap();
         }
     }
 
     /// Whether there is a queue of this name that anybody may use.
     pub async fn has_queue(&self, name: &str) -> bool {
-        let channel = self.connection.create_channel().await.unwrap();
+        let (_connection, channel) = self.channel().await;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(name.into(), options, FieldTable::default()).await.is_ok()
     }

@@ -1,4 +1,4 @@
-//! A TCP proxy that can cut its connections or let nothing through.
+//! A TCP proxy that can cut its connections or let nothing through. Of several targets each connection takes the next.
 
 use std::net::SocketAddr;
 
@@ -15,6 +15,10 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn to(target: String) -> Self {
+        Self::to_any(vec![target]).await
+    }
+
+    pub async fn to_any(mut targets: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (cut, held) = (broadcast::Sender::new(1), watch::Sender::new(false));
@@ -22,7 +26,8 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (mut cut, held) = (cuts.subscribe(), holds.subscribe());
-                let server = TcpStream::connect(&target).await.unwrap();
+                targets.rotate_left(1);
+                let Ok(server) = TcpStream::connect(&targets[0]).await else { continue };
                 tokio::spawn(async move {
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lapin::options::{BasicQosOptions, ConfirmSelectOptions};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 
 use super::BrokerError;
 
@@ -14,6 +14,8 @@ use super::BrokerError;
 pub(super) const STEP: Duration = Duration::from_secs(5);
 /// Silence after which the connection counts as dead is twice this.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// Tries per connection, at once: behind one address there may be several nodes of the broker, one of them dead.
+const CONNECT_TRIES: usize = 3;
 /// Envelopes that the broker sends ahead of our acknowledgements.
 const PREFETCH: u16 = 1_000;
 /// AMQP channels that binds are spread over: one at a time is five times slower.
@@ -69,6 +71,16 @@ pub(super) async fn open(credentials: &Credentials, name: &str) -> Result<Connec
 
 /// One more connection.
 pub(super) async fn connect(credentials: &Credentials, name: &str) -> Result<Connection, BrokerError> {
+    for _ in 1..CONNECT_TRIES {
+        match connect_once(credentials, name).await {
+            Err(BrokerError::Amqp { error, .. }) if matches!(error.kind(), ErrorKind::IOError(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    connect_once(credentials, name).await
+}
+
+async fn connect_once(credentials: &Credentials, name: &str) -> Result<Connection, BrokerError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     step("connecting", Connection::connect_uri(credentials.uri(), properties)).await
 }

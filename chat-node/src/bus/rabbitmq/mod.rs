@@ -70,7 +70,9 @@ enum BrokerError {
     MissingExchange(String),
     #[error("the broker cancelled the consumer: the queue was deleted")]
     Cancelled,
-    #[error("what is published to the exchange `{0}` does not come back: it was deleted, or its binding was")]
+    #[error(
+        "what is published to the exchange `{0}` does not come back: it or its binding was deleted, or the broker hangs"
+    )]
     Deaf(String),
     #[error("the node has left")]
     Left,

@@ -14,6 +14,10 @@ use crate::bus::routing::{Exchange, Route};
 /// AMQP's reply code for something that does not exist.
 const NOT_FOUND: u16 = 404;
 
+/// Requests that are under way on one channel: the broker takes them one after the other, and without waiting for
+/// our next one in between.
+const PER_CHANNEL: usize = 32;
+
 /// A name that no connection has had before, shorter than AMQP's 255 bytes.
 pub(super) fn queue_name(node: &str, boot: &str, connection: u64) -> String {
     let node: String = node.chars().filter(char::is_ascii).take(100).collect();
@@ -84,7 +88,7 @@ impl Binder<'_> {
     {
         stream::iter(work.into_iter().zip(self.channels.iter().cycle()))
             .map(Ok)
-            .try_for_each_concurrent(self.channels.len(), |(item, channel)| each(channel, item))
+            .try_for_each_concurrent(self.channels.len() * PER_CHANNEL, |(item, channel)| each(channel, item))
             .await
     }
 
