@@ -27,7 +27,7 @@ pub enum Notice {
     /// An entry is stored.
     Entry {
         /// The entry.
-        entry: Entry,
+        entry: Box<Entry>,
         /// The access version that it was stored under.
         access: AccessVersion,
         /// The users of its direct channel; absent for channels of groups.
@@ -84,7 +84,7 @@ impl Notice {
     /// That an entry is stored.
     pub fn entry(entry: Entry, users: Option<[UserId; 2]>) -> Self {
         let access = entry.access();
-        Self::Entry { entry, access, users }
+        Self::Entry { entry: Box::new(entry), access, users }
     }
 }
 

@@ -19,13 +19,13 @@ impl Sends {
     }
 
     /// Puts a message in the line and says which to send now, if any. `Err` gives it back: the line is full.
-    pub fn offer(&mut self, draft: Draft) -> Result<Option<Draft>, Draft> {
+    pub fn offer(&mut self, draft: Draft) -> Result<Option<Draft>, Box<Draft>> {
         if !self.under_way {
             self.under_way = true;
             return Ok(Some(draft));
         }
         if self.waiting.len() >= self.limit {
-            return Err(draft);
+            return Err(Box::new(draft));
         }
         self.waiting.push_back(draft);
         Ok(None)

@@ -37,8 +37,8 @@ const ATTEMPTS: u32 = 8;
 /// Between two such reads, times their number.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
 
-/// What came of reading a group.
-type Loading = Shared<BoxFuture<'static, Result<Loaded, StoreError>>>;
+/// The reading of a group.
+type Reading = BoxFuture<'static, Result<Loaded, StoreError>>;
 
 /// Counts how often the store had not to be asked, and how often it had.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ struct Inner {
     lookups: Lookups,
     cache: Mutex<Cache>,
     kinds: Mutex<Kinds>,
-    loading: Mutex<HashMap<GroupId, WeakShared<BoxFuture<'static, Result<Loaded, StoreError>>>>>,
+    loading: Mutex<HashMap<GroupId, WeakShared<Reading>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Views {
             match all.get(&group).and_then(WeakShared::upgrade) {
                 Some(loading) => loading,
                 None => {
-                    let loading: Loading = read_group(self.clone(), group).boxed().shared();
+                    let loading: Shared<Reading> = read_group(self.clone(), group).boxed().shared();
                     all.extend(loading.downgrade().map(|weak| (group, weak)));
                     loading
                 }
