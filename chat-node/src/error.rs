@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! error_codes {
     ($($variant:ident, $code:literal, $status:literal, $meaning:literal;)*) => {
@@ -61,6 +64,15 @@ error_codes! {
     Timeout, "timeout", 504, "The request took too long; it may have been done or not.";
     NodeFull, "node_full", 503, "This node takes no more connections; try again.";
 }
+
+impl PartialSchema for ErrorCode {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.as_str());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).into()
+    }
+}
+
+impl ToSchema for ErrorCode {}
 
 impl Serialize for ErrorCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

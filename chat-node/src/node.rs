@@ -200,8 +200,8 @@ fn chat_router(config: &Config, engine: &Engine) -> Router {
         metrics: Arc::clone(&gateway.metrics),
     };
     let around = middleware::from_fn_with_state(Arc::new(around), surround);
-    api::router(Arc::new(api))
-        .merge(gateway::router(&gateway))
+    let routes = api::router(Arc::new(api)).merge(gateway::router(&gateway));
+    api::document::published(routes)
         .merge(web::router())
         .method_not_allowed_fallback(api::method_not_allowed)
         .fallback(api::not_found)

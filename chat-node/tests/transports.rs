@@ -110,7 +110,7 @@ async fn a_message_sent_by_request_is_one_however_often_it_is_sent() {
     let path = "/api/v1/channels/1/messages";
     let message = json!({"nonce": "n", "content": "hi"});
     let first = node.post(path, "ada", &message).await;
-    assert_eq!((first.status, &first.json()["nonce"]), (200, &json!("n")));
+    assert_eq!((first.status, &first.json()["nonce"]), (201, &json!("n")));
     assert_eq!(node.post(path, "ada", &message).await.json(), first.json());
     for (body, code) in [
         (json!({"nonce": "n", "content": " "}), "invalid_content"),

@@ -17,6 +17,8 @@ const state = {
   socket: null,
   heartbeat: null,
   failures: 0,
+  unread: 0,
+  reading: null, // timer until the server is told
 };
 
 element.login.addEventListener("click", developmentLogin);
@@ -29,6 +31,7 @@ element.content.addEventListener("keydown", (event) => {
   }
 });
 element.older.addEventListener("click", () => showOlder().catch(showProblem));
+document.addEventListener("visibilitychange", noteRead);
 element.logout.addEventListener("click", () => signOut(""));
 
 if (state.token) start();
@@ -71,7 +74,7 @@ async function developmentLogin() {
 
 function signOut(refusal) {
   sessionStorage.removeItem("token");
-  Object.assign(state, { token: null, user: null, cursor: null, failures: 0 });
+  Object.assign(state, { token: null, user: null, cursor: null, failures: 0, unread: 0 });
   state.unsent.clear();
   state.socket?.close();
   state.socket = null;
@@ -160,7 +163,12 @@ async function ready({ server_id, user, channels }) {
   const official = channels.find((channel) => channel.id === OFFICIAL);
   element.user.textContent = user.name;
   element.server.textContent = server_id;
+  if (!official) {
+    setStatus("connected");
+    return showProblem(new Error("You may not read the official channel."));
+  }
   element.channel.textContent = official.name;
+  state.unread = official.unread ?? 0;
   if (state.cursor === null) {
     state.cursor = BigInt(official.head);
     await showOlder().catch((error) => {
@@ -171,20 +179,74 @@ async function ready({ server_id, user, channels }) {
   for (const [nonce, content] of state.unsent) sendMessage(nonce, content);
   setStatus("connected");
   element.content.focus();
+  noteRead();
 }
 
 function event(frame) {
-  if (frame.type === "message_create" && frame.message.channel_id === OFFICIAL) {
-    show(frame.message);
-    advance(frame.message.position);
-  } else if (frame.type === "void" && frame.channel_id === OFFICIAL) {
-    advance(frame.position);
+  const channel = frame.message?.channel_id ?? frame.channel?.id ?? frame.channel_id;
+  if (channel !== OFFICIAL) return;
+  const item = frame.message_id && document.getElementById(`message-${frame.message_id}`);
+  switch (frame.type) {
+    case "message_create":
+      show(frame.message);
+      if (frame.message.author.id !== state.user?.id) state.unread++;
+      break;
+    case "message_update": {
+      const { content, edited_ms } = frame;
+      item?.replaceChildren(...messageParts({ ...item.message, content, edited_ms }, item));
+      break;
+    }
+    case "message_delete":
+      item?.remove();
+      break;
+    case "reaction":
+      if (item) react(item, frame);
+      break;
+    case "pin":
+      item?.replaceChildren(...messageParts({ ...item.message, pinned: frame.pinned }, item));
+      break;
+    case "channel_update":
+      element.channel.textContent = frame.name;
+      break;
+    case "channel_create":
+      // What came before is read as at the first time.
+      return state.socket.close();
+    case "channel_delete":
+      element.messages.replaceChildren();
+      state.cursor = null;
+      return showProblem(new Error("You may not read the official channel any more."));
+    case "read":
+      if (state.cursor !== null && BigInt(frame.position) >= state.cursor) state.unread = 0;
+      return showUnread();
+    default:
+      return;
   }
+  advance(frame.message?.position ?? frame.position);
+  noteRead();
 }
 
 function advance(position) {
   const seen = BigInt(position);
   if (state.cursor === null || seen > state.cursor) state.cursor = seen;
+}
+
+// ---- unread ----
+
+// Tells the server how far the user has read: when the page is looked at, at most once a second.
+function noteRead() {
+  showUnread();
+  if (document.hidden || state.unread === 0 || state.reading) return;
+  state.reading = setTimeout(async () => {
+    state.reading = null;
+    if (document.hidden || state.cursor === null) return;
+    const position = String(state.cursor);
+    await request(`api/v1/channels/${OFFICIAL}/read`, { position }, "PUT").catch(showProblem);
+  }, 1_000);
+}
+
+function showUnread() {
+  const count = state.unread >= 100 ? "99+" : state.unread;
+  document.title = state.unread && document.hidden ? `(${count}) VibeTalk` : "VibeTalk";
 }
 
 function say(frame) {
@@ -243,9 +305,19 @@ function show(message) {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-function messageItem({ id, position, author, content, timestamp_ms }) {
+function messageItem(message) {
   const item = document.createElement("li");
+  const { id, position, author } = message;
   Object.assign(item.dataset, { id, position, author: author.id });
+  item.id = `message-${id}`;
+  item.append(...messageParts(message, item));
+  return item;
+}
+
+// What an item shows, which remembers its message for the changes that come.
+function messageParts(message, item) {
+  item.message = message;
+  const { author, content, timestamp_ms } = message;
   const name = span("author", author.name);
   if (author.id === state.user?.id) name.classList.add("mine");
   name.title = author.id;
@@ -253,12 +325,26 @@ function messageItem({ id, position, author, content, timestamp_ms }) {
   const when = new Date(timestamp_ms);
   time.dateTime = when.toISOString();
   time.textContent = when.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
-  item.append(name, time, span("content", content));
-  return item;
+  const marks = [message.edited_ms && "edited", message.pinned && "pinned"].filter(Boolean);
+  const parts = [name, time, span("marks", marks.join(", ")), span("content", content)];
+  for (const { url, filename } of message.attachments ?? []) {
+    const link = span("attachment", filename, "a");
+    Object.assign(link, { href: url, target: "_blank", rel: "noopener noreferrer" });
+    parts.push(link);
+  }
+  const reactions = (message.reactions ?? []).map(({ emoji, count }) => `${emoji} ${count}`);
+  return [...parts, span("reactions", reactions.join("  "))];
 }
 
-function span(className, text) {
-  const made = document.createElement("span");
+function react(item, { emoji, on }) {
+  const counts = new Map((item.message.reactions ?? []).map((each) => [each.emoji, each.count]));
+  counts.set(emoji, (counts.get(emoji) ?? 0) + (on ? 1 : -1));
+  const reactions = [...counts].filter(([, count]) => count > 0).map(([emoji, count]) => ({ emoji, count }));
+  item.replaceChildren(...messageParts({ ...item.message, reactions }, item));
+}
+
+function span(className, text, tag = "span") {
+  const made = document.createElement(tag);
   made.className = className;
   made.textContent = text;
   return made;
@@ -266,9 +352,9 @@ function span(className, text) {
 
 // ---- requests and notices ----
 
-async function request(path, body) {
+async function request(path, body, method = body ? "POST" : "GET") {
   const headers = state.token ? { authorization: `Bearer ${state.token}` } : {};
-  const answer = await fetch(path, body && { method: "POST", body: JSON.stringify(body) } || { headers });
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   const json = await answer.json();
   if (!answer.ok) throw new Error(json.detail ?? `the server answers ${answer.status}`);
   return json;

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Api;
+use super::refusals::NewLogin;
 use crate::error::{ErrorCode, Problem};
 use crate::http::extract::JsonBody;
 use crate::limits::{NAME_CHARS, is_name};
@@ -18,22 +21,31 @@ use crate::protocol::message::User;
 /// How long a token of the development login is good.
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    let is_offered = || async { StatusCode::NO_CONTENT };
-    Router::new().route("/api/v1/dev/login", get(is_offered).post(login))
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(is_offered, login))
+}
+
+/// Whether there is a development login: 404 if not.
+#[utoipa::path(get, path = "/api/v1/dev/login", tag = "development", security(()), responses((status = 204)))]
+async fn is_offered() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// The body of a development login.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct DevelopmentLogin {
+    /// Shown name, 1 to 64 characters; the id is made of it.
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SignedIn {
     token: String,
 }
 
+/// A token for anybody, under any name.
+#[utoipa::path(post, path = "/api/v1/dev/login", tag = "development", security(()),
+    request_body = DevelopmentLogin, responses((status = 200, body = SignedIn), NewLogin))]
 async fn login(
     State(api): State<Arc<Api>>,
     JsonBody(body): JsonBody<DevelopmentLogin>,

@@ -1,16 +1,26 @@
 //! The REST API below `/api/v1`: one file per resource.
 
 mod caller;
+pub mod channels;
+mod created;
 pub mod development;
-mod messages;
-mod send;
-pub mod users;
+pub mod document;
+mod groups;
+pub mod members;
+pub mod messages;
+pub mod overrides;
+mod page;
+mod pins;
+mod reactions;
+pub mod reads;
+mod refusals;
+mod users;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use self::caller::Caller;
 use crate::auth::Tokens;
@@ -43,8 +53,17 @@ pub struct Api {
 
 /// Every route of the API whose answer is there at once. What holds its answer back does not belong here: requests that
 /// take longer than [`Limits::request`] end.
-pub fn router(api: Arc<Api>) -> Router {
-    let mut router = Router::new().merge(users::routes()).merge(messages::routes()).merge(send::routes());
+pub fn router(api: Arc<Api>) -> OpenApiRouter {
+    let mut router = OpenApiRouter::new()
+        .merge(users::routes())
+        .merge(groups::routes())
+        .merge(members::routes())
+        .merge(channels::routes())
+        .merge(overrides::routes())
+        .merge(messages::routes())
+        .merge(reactions::routes())
+        .merge(pins::routes())
+        .merge(reads::routes());
     if api.development_login {
         router = router.merge(development::routes());
     }
@@ -56,7 +75,10 @@ pub fn router(api: Arc<Api>) -> Router {
 
 /// The answer to a path that is none.
 pub async fn not_found() -> Problem {
-    Problem::new(ErrorCode::NotFound, "there is nothing at this address; PROTOCOL.md lists what there is")
+    Problem::new(
+        ErrorCode::NotFound,
+        "there is nothing at this address; PROTOCOL.md and /api/v1/openapi.json list what there is",
+    )
 }
 
 /// The answer to a method that a path does not have; the header `allow` names those that it has.

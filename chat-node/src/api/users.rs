@@ -2,39 +2,38 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Api;
 use super::caller::Caller;
+use super::refusals::OfUser;
 use crate::channels::problem_of;
 use crate::error::Problem;
-use crate::http::extract::JsonBody;
+use crate::http::extract::InPath;
 use crate::ids::UserId;
-use crate::protocol::frame::ChannelView;
 use crate::protocol::message::User;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/api/v1/users/@me", get(me)).route("/api/v1/users/@me/channels", post(open_direct))
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(read))
 }
 
+/// You, as your token says. From now on others can open a direct channel with you.
+#[utoipa::path(get, path = "/api/v1/users/@me", tag = "users", responses((status = 200, body = User)))]
 async fn me(State(api): State<Arc<Api>>, Caller(user): Caller) -> Result<Json<User>, Problem> {
     api.store.put_user(&user).await.map_err(|error| problem_of(&error))?;
     Ok(Json(user))
 }
 
-/// The body that opens a direct channel.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct OpenDirect {
-    recipient_id: UserId,
-}
-
-async fn open_direct(
+/// A user as everyone sees them.
+#[utoipa::path(get, path = "/api/v1/users/{user}", tag = "users", params(("user" = UserId, Path)),
+    responses((status = 200, body = User), OfUser))]
+async fn read(
     State(api): State<Arc<Api>>,
-    Caller(user): Caller,
-    JsonBody(body): JsonBody<OpenDirect>,
-) -> Result<Json<ChannelView>, Problem> {
-    api.channels.open_direct(&user, &body.recipient_id).await.map(Json)
+    Caller(_): Caller,
+    InPath(user): InPath<UserId>,
+) -> Result<Json<User>, Problem> {
+    api.channels.known_user(&user).await.map(Json)
 }

@@ -19,7 +19,7 @@ pub const EMOJIS_MAX: usize = 20;
 pub const PINS_MAX: usize = 50;
 
 /// What an author changes of a message; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
 pub struct Edit {
     /// The text.
     pub content: Option<String>,
@@ -51,7 +51,7 @@ impl Channels {
             return Ok(message);
         }
         let means_everyone = edited.mention_everyone && !message.mention_everyone;
-        let right = if means_everyone { Right::Manage } else { Right::Send };
+        let right = if means_everyone { Right::Announce } else { Right::Send };
         let change = Change::Edit {
             message_id: id,
             content: edited.content.clone(),

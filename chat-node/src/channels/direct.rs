@@ -43,8 +43,11 @@ impl Channels {
         }
     }
 
-    /// Refuses a user who has never signed in.
-    pub(super) async fn known_user(&self, user: &UserId) -> Result<User, Problem> {
+    /// A user as everyone sees them.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownUser`] for who has never signed in, [`ErrorCode::Unavailable`].
+    pub async fn known_user(&self, user: &UserId) -> Result<User, Problem> {
         let found = self.store.user(user).await.map_err(|error| problem_of(&error))?;
         found.ok_or_else(|| {
             let message = format!("there is no user `{user}`, or they have never signed in");

@@ -17,7 +17,8 @@ use crate::protocol::message::Message;
 use crate::store::{Around, Channel, StoreError};
 
 /// How many messages a page holds: 1 to 100, 50 unless asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct PageSize(u16);
 
 /// The number is not a [`PageSize`].
@@ -46,6 +47,14 @@ impl TryFrom<u16> for PageSize {
 
     fn try_from(number: u16) -> Result<Self, InvalidPageSize> {
         (1..=Self::MAX).contains(&number).then_some(Self(number)).ok_or(InvalidPageSize)
+    }
+}
+
+impl TryFrom<String> for PageSize {
+    type Error = InvalidPageSize;
+
+    fn try_from(text: String) -> Result<Self, InvalidPageSize> {
+        text.parse()
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Channels, shown};
+use super::{Channels, problem_of, shown};
+#[cfg(doc)]
+use crate::error::ErrorCode;
+use crate::error::Problem;
 use crate::groups::{Permissions, Role};
 use crate::ids::{ChannelId, GroupId, Position, UserId};
 use crate::protocol::frame::ChannelView;
@@ -44,6 +47,24 @@ impl Channels {
             .buffered(AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// The channels of `user` as they are in the store, without rooms for them.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unavailable`].
+    pub async fn own_channels(&self, user: &UserId) -> Result<Vec<ChannelView>, Problem> {
+        let reading = async {
+            let channels = self.readable_channels(user).await?;
+            let ids: Vec<_> = channels.iter().map(|(channel, _)| channel.id).collect();
+            let reads: HashMap<_, _> = self.store.reads(user, &ids).await?.into_iter().collect();
+            let views = channels.into_iter().map(|(channel, permissions)| {
+                let view = shown::channel(&channel, (user, permissions), channel.head);
+                ChannelView { read: reads.get(&channel.id).copied(), ..view }
+            });
+            Ok(views.collect())
+        };
+        reading.await.map_err(|error: StoreError| problem_of(&error))
     }
 
     /// The channels that `user` may read, with what else they may do there, at most [`FOLLOWED_MAX`].

@@ -16,6 +16,8 @@ pub enum Right {
     Send,
     /// Change settings, pin, delete what others wrote.
     Manage,
+    /// Write to everyone at once: both of the last two.
+    Announce,
 }
 
 /// What a user is to a channel that they may read.
@@ -40,6 +42,7 @@ impl Right {
             Self::Read => permissions.read,
             Self::Send => permissions.send,
             Self::Manage => permissions.manage,
+            Self::Announce => permissions.send && permissions.manage,
         }
     }
 
@@ -47,7 +50,8 @@ impl Right {
         let what = match self {
             Self::Read => return unknown_channel(channel),
             Self::Send => "write or react",
-            Self::Manage => "change settings, pin, mention everyone or delete what others wrote",
+            Self::Manage => "change settings, pin or delete what others wrote",
+            Self::Announce => "mention everyone",
         };
         let message = format!("you may not {what} in channel {channel}; ask an admin of its group");
         Problem::new(ErrorCode::Forbidden, message)

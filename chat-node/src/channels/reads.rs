@@ -10,7 +10,7 @@ use crate::protocol::frame::UNREAD_MAX;
 use crate::store::StoreError;
 
 /// How far a user has read a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ReadState {
     /// Up to here.
     pub position: Position,

@@ -36,7 +36,7 @@ impl Channels {
         let Draft { channel_id: channel, nonce, composed } = draft;
         compose::nonce(&nonce)?;
         let composed = compose::composed(composed)?;
-        let right = if composed.mention_everyone { Right::Manage } else { Right::Send };
+        let right = if composed.mention_everyone { Right::Announce } else { Right::Send };
         let standing = self.permit(&author.id, channel, right).await?;
         if let Some(reference) = composed.reference {
             self.existing(channel, reference).await?;

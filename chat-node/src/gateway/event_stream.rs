@@ -5,22 +5,22 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures::stream;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tracing::Instrument;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Gateway;
 use super::batch::Batch;
 use super::driver::answer;
-use super::request::Asked;
+use super::request::{Asked, CursorParameter, Events};
 use super::transport::{Gone, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
 use crate::ids::{ChannelId, Position};
@@ -34,8 +34,8 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) =
 const BATCH_BYTES: usize = 32 * 1024;
 
 /// `GET /api/v1/events`.
-pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/api/v1/events", get(events)).with_state(gateway)
+pub fn router(gateway: Arc<Gateway>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(events)).with_state(gateway)
 }
 
 /// What goes from the session to the HTTP connection.
@@ -44,7 +44,11 @@ enum Part {
     Closed(CloseReason),
 }
 
-/// Answers once the client is let in, or with the reason why it is not.
+// Answers once the client is let in, or with the reason why it is not.
+/// What has happened since the cursors, and then what happens, as server-sent events. The header `last-event-id` goes
+/// before `cursors`.
+#[utoipa::path(get, path = "/api/v1/events", tag = "gateway", params(CursorParameter),
+    responses((status = 200, content_type = "text/event-stream", body = String), Events))]
 async fn events(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
     let entered = gateway.enter(asked.address, gateway.limits.send_queue_bytes)?;
     let (parts, mut written) = mpsc::channel(1);

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::time::Instant;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Gateway;
 use super::batch::Batch;
 use super::driver::answer;
-use super::request::Asked;
+use super::request::{Asked, CursorParameter, Events, WaitParameter};
 use super::transport::{Gone, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
 use crate::ids::{ChannelId, Position};
@@ -28,10 +28,23 @@ const COALESCE: Duration = Duration::from_millis(100);
 const FRAMES_MAX: usize = 500;
 
 /// `GET /api/v1/poll`.
-pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/api/v1/poll", get(poll)).with_state(gateway)
+pub fn router(gateway: Arc<Gateway>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(poll)).with_state(gateway)
 }
 
+/// A page of what happened.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is written as text")]
+struct Frames {
+    /// As over the WebSocket, in order; none if nothing came.
+    frames: Vec<serde_json::Value>,
+    /// Goes with the next request as it is.
+    cursors: String,
+}
+
+/// What has happened since the cursors, held back until something has.
+#[utoipa::path(get, path = "/api/v1/poll", tag = "gateway", params(CursorParameter, WaitParameter),
+    responses((status = 200, body = Frames), Events))]
 async fn poll(State(gateway): State<Arc<Gateway>>, asked: Asked) -> Result<Response, Problem> {
     let entered = gateway.enter(asked.address, gateway.limits.poll_bytes)?;
     let mut transport = PollTransport::new(Batch::new(asked.cursors.clone()), gateway.limits.poll_bytes);

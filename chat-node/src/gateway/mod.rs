@@ -17,10 +17,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use self::attachment::Lingering;
 use self::driver::Entered;
@@ -82,8 +81,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Every route of every transport.
-pub fn router(gateway: &Arc<Gateway>) -> Router {
-    websocket::router(Arc::clone(gateway))
+pub fn router(gateway: &Arc<Gateway>) -> OpenApiRouter {
+    OpenApiRouter::from(websocket::router(Arc::clone(gateway)))
         .merge(long_poll::router(Arc::clone(gateway)))
         .merge(event_stream::router(Arc::clone(gateway)))
 }

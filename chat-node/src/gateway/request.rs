@@ -8,12 +8,14 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Gateway;
 use crate::auth::Identity;
 use crate::error::{ErrorCode, Problem};
 use crate::http::address::ClientAddress;
 use crate::http::extract::InQuery;
+use crate::http::refusals::refusals;
 use crate::protocol::cursors::Cursors;
 
 /// The header in which an `EventSource` gives back the id of the last event that it has seen.
@@ -33,6 +35,30 @@ pub(super) struct Asked {
 
 /// The address that a connection is counted under; `None`: it did not come over TCP.
 pub(super) struct From(pub Option<IpAddr>);
+
+/// Where to go on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it is a description")]
+pub(super) struct CursorParameter {
+    /// `channel:position`, with commas between them; nothing has been seen of what is not named.
+    #[param(example = "1:17,9:3")]
+    cursors: Option<String>,
+}
+
+/// How long to wait.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it is a description")]
+pub(super) struct WaitParameter {
+    /// Seconds, 25 if absent.
+    #[param(minimum = 0, maximum = 50)]
+    wait: Option<u64>,
+}
+
+refusals! {
+    Events: TooManyConnections NodeFull;
+}
 
 #[derive(Deserialize)]
 struct Parameters {

@@ -4,6 +4,7 @@ pub mod permission;
 pub mod role;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::permission::{Override, OverrideTarget, Permissions};
 pub use self::role::Role;
@@ -47,7 +48,7 @@ pub enum GroupKind {
 }
 
 /// What a group shows of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupSettings {
     /// Shown name, 1 to 64 characters.
     pub name: String,
@@ -67,7 +68,7 @@ pub enum Concerned {
 }
 
 /// A member of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Member {
     /// Who.
     pub user_id: UserId,

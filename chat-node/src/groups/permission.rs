@@ -2,6 +2,7 @@
 //! for the user, as Discord computes them; deny goes before allow within one override.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::role::Role;
 use crate::ids::UserId;
@@ -10,7 +11,7 @@ use crate::ids::UserId;
 pub const OVERRIDES_MAX: usize = 50;
 
 /// What a user may do in a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Permissions {
     /// See its messages.
     #[serde(default)]
@@ -24,7 +25,7 @@ pub struct Permissions {
 }
 
 /// Whom an override is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideTarget {
     /// Everyone with this role.
@@ -34,7 +35,7 @@ pub enum OverrideTarget {
 }
 
 /// What a channel allows or denies to some of its group's members.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Override {
     /// To whom.
     pub target: OverrideTarget,

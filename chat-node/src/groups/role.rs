@@ -1,9 +1,10 @@
 //! What a member is to a group.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a member is to a group; a later one may do less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Made it; may do everything, and nobody can take that away.

@@ -5,5 +5,6 @@ pub mod extract;
 pub mod listen;
 pub mod problem;
 pub mod rate;
+pub mod refusals;
 pub mod request;
 pub mod trace;

@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{ErrorCode, Problem};
 
@@ -12,12 +13,19 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 /// Longest refusal in words that is kept as a document's detail, in bytes.
 const DETAIL_BYTES: usize = 1024;
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// A problem document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// What the code means.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// The thing, the reason, the next step.
     detail: &'a str,
+    /// For programs.
     code: ErrorCode,
+    /// When to try again, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
 }

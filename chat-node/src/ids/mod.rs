@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub mod lease;
 pub mod skew;
@@ -20,8 +21,9 @@ pub struct InvalidId {
 macro_rules! numeric_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schema(value_type = String, pattern = "^[0-9]{1,19}$")]
         pub struct $name(pub u64);
 
         impl fmt::Display for $name {
@@ -126,8 +128,9 @@ impl fmt::Display for ServerId {
 }
 
 /// A user: the `sub` claim of their token. 1 to 64 of `A-Z a-z 0-9 _ . @ : -`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9_.@:-]{1,64}$")]
 pub struct UserId(std::sync::Arc<str>);
 
 impl UserId {

@@ -1,6 +1,7 @@
 //! What hangs on a message beside its text. Only the description is kept here; the bytes lie where the URL says.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The most attachments of a message.
 pub const ATTACHMENTS_MAX: usize = 10;
@@ -8,7 +9,7 @@ pub const ATTACHMENTS_MAX: usize = 10;
 pub const EMBEDS_MAX: usize = 10;
 
 /// A file that lies elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attachment {
     /// Its name, 1 to 255 characters.
     pub filename: String,
@@ -28,7 +29,7 @@ pub struct Attachment {
 }
 
 /// A box shown below the text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Embed {
     /// Title, up to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]

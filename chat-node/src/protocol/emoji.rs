@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The longest emoji in bytes: room for the longest joined sequences of Unicode, and for `:names:`.
 pub const EMOJI_BYTES: usize = 64;
 
 /// A Unicode emoji or a `:name:`: 1 to [`EMOJI_BYTES`] bytes without spaces and control characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 64)]
 pub struct Emoji(String);
 
 /// The text is no [`Emoji`].

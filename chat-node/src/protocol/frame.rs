@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::attachment::Embed;
 use super::emoji::Emoji;
@@ -285,7 +286,7 @@ pub struct Refusal<'a> {
 }
 
 /// A channel as one of its users sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelView {
     /// Its id.
     pub id: ChannelId,
@@ -340,7 +341,7 @@ fn is_beginning(position: &Position) -> bool {
 }
 
 /// Who may read and write a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelKindView {
     /// Everyone.

@@ -1,12 +1,13 @@
 //! Groups as their members see them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::groups::{Group, GroupKind, Member, Role};
 use crate::ids::{GroupId, UserId};
 
 /// A group as one of its members sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupView {
     /// Its id.
     pub id: GroupId,
@@ -25,7 +26,7 @@ pub struct GroupView {
 }
 
 /// Who is in a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupKindView {
     /// Everyone.
@@ -35,12 +36,11 @@ pub enum GroupKindView {
 }
 
 /// A page of a group's members, in order of user id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MemberPage {
     /// The members.
     pub members: Vec<Member>,
-    /// What to give as `after` for the next page; absent on the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What to give as `after` for the next page; `null` on the last one.
     pub next: Option<UserId>,
 }
 

@@ -1,13 +1,14 @@
 //! The entries of a channel's log; the message is made after Discord's message object.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::attachment::{Attachment, Embed};
 use super::emoji::Emoji;
 use crate::ids::{AccessVersion, ChannelId, MessageId, Position, UserId};
 
 /// A user as others see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// Who.
     pub id: UserId,
@@ -16,7 +17,7 @@ pub struct User {
 }
 
 /// What an author composes; what is absent is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Composed {
     /// The text, 1 to 4,000 characters; may be empty beside attachments.
@@ -36,7 +37,7 @@ pub struct Composed {
 }
 
 /// One message of a channel, with the changes that came after it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// Its id; in a channel ids grow with positions.
     pub id: MessageId,
@@ -88,7 +89,7 @@ pub struct Message {
 }
 
 /// What kind of message it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// Written by itself.
@@ -100,12 +101,12 @@ pub enum MessageKind {
 
 /// How clients should show a message: Discord's bits, of which authors may set `SUPPRESS_EMBEDS` (4) and
 /// `SUPPRESS_NOTIFICATIONS` (4096).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct MessageFlags(pub u32);
 
 /// How many users reacted with one emoji.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReactionCount {
     /// With what.
     pub emoji: Emoji,
@@ -247,7 +248,7 @@ impl Change {
 }
 
 /// What a channel shows of itself, and how fast it may be written to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelSettings {
     /// Shown name, 1 to 64 characters.
     pub name: String,

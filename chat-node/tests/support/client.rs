@@ -93,7 +93,8 @@ impl Client {
         }
     }
 
-    async fn frame(&mut self) -> Result<Value, Closed> {
+    /// The next frame of all.
+    pub async fn frame(&mut self) -> Result<Value, Closed> {
         loop {
             let next = tokio::time::timeout(WITHIN, self.socket.next()).await;
             let message = match next.expect("nothing came") {

@@ -43,6 +43,32 @@ impl Cluster {
         self.node_on(config(name, Limits::default()), (Arc::new(bus), received)).await
     }
 
+    /// A node that nobody asks too much of.
+    pub async fn unlimited_node(&self, name: &str) -> TestNode {
+        let plenty = 1_000_000;
+        let limits = Limits {
+            requests_per_minute_user: plenty,
+            requests_per_minute_address: plenty,
+            ..Limits::default()
+        };
+        self.configured(config(name, limits)).await
+    }
+
+    /// A node that lets anybody in under any name.
+    pub async fn development_node(&self, name: &str) -> TestNode {
+        self.configured(Config { auth: AuthChoice::Development, ..config(name, Limits::default()) }).await
+    }
+
+    async fn configured(&self, config: Config) -> TestNode {
+        let (bus, received) = self.broker.join();
+        self.node_on(config, (Arc::new(bus), received)).await
+    }
+
+    /// What the nodes have in their store.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
     /// A node whose broker is away.
     pub async fn deaf_node(&self, name: &str) -> TestNode {
         let (bus, received) = Deaf::new();

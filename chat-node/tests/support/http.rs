@@ -31,6 +31,22 @@ pub async fn request(address: SocketAddr, line: &str, (token, body): (Option<&st
     exchange(address, &format!("{line} HTTP/1.1\r\n{authorization}"), body).await
 }
 
+/// The same where a successful answer has no end: only its head.
+pub async fn request_stream(address: SocketAddr, line: &str, token: Option<&str>) -> Answer {
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let request = format!("{line} HTTP/1.1\r\n{authorization}host: {address}\r\nconnection: close\r\n\r\n");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "no head came");
+    }
+    if !answer.starts_with(b"HTTP/1.1 200 ") {
+        stream.read_to_end(&mut answer).await.unwrap();
+    }
+    Answer::parse(&String::from_utf8_lossy(&answer))
+}
+
 /// `head` is all that the library would not do by itself, every line with its end.
 pub async fn exchange(address: SocketAddr, head: &str, body: &str) -> Answer {
     let length = body.len();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::permit::Right;
 use super::super::{Channels, problem_of, shown};
@@ -16,7 +17,7 @@ use crate::protocol::message::{Change, ChannelSettings, User};
 use crate::store::{Channel, ChannelKind, NewChannel};
 
 /// A channel that is to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct ChannelPlan {
     /// What it shows of itself.
     #[serde(flatten)]
@@ -27,7 +28,7 @@ pub struct ChannelPlan {
 }
 
 /// What is changed of a channel's settings; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct ChannelPatch {
     /// Shown name.
     pub name: Option<String>,

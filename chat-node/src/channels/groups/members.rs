@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::history::PageSize;
 use super::super::{Channels, problem_of};
@@ -14,7 +15,7 @@ use crate::ids::{GroupId, UserId};
 use crate::protocol::group::MemberPage;
 
 /// Who somebody is in a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Membership {
     /// The user.
     pub user_id: UserId,

@@ -25,7 +25,7 @@ use crate::store::NewChannel;
 const FIRST_CHANNEL: &str = "general";
 
 /// What is changed of a group; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
 pub struct GroupPatch {
     /// Shown name.
     pub name: Option<String>,
@@ -78,7 +78,8 @@ impl Channels {
         Ok(GroupView::of(&view.group, role))
     }
 
-    /// The groups of `user` with ids after one, in order of id; the official one comes first.
+    /// The groups of `user` with ids after one, in order of id, and the id before the next page; the official one comes
+    /// first.
     ///
     /// # Errors
     /// [`ErrorCode::Unavailable`].
@@ -86,14 +87,17 @@ impl Channels {
         &self,
         user: &UserId,
         (after, size): (Option<GroupId>, PageSize),
-    ) -> Result<Vec<GroupView>, Problem> {
+    ) -> Result<(Vec<GroupView>, Option<GroupId>), Problem> {
         let rows = self.store.groups_of(user).await.map_err(|error| problem_of(&error))?;
         let mut ids: Vec<_> = rows.into_iter().map(|(id, _)| id).chain([GroupId::OFFICIAL]).collect();
         ids.sort_unstable();
         ids.dedup();
-        let wanted = ids.into_iter().filter(|id| Some(*id) > after).take(size.get().into());
+        ids.retain(|id| Some(*id) > after);
+        let has_more = ids.len() > size.get().into();
+        ids.truncate(size.get().into());
+        let next = ids.last().copied().filter(|_| has_more);
         let mut groups = Vec::new();
-        for id in wanted {
+        for id in ids {
             match self.group(user, id).await {
                 Ok(group) => groups.push(group),
                 // Banned, or gone meanwhile.
@@ -101,7 +105,7 @@ impl Channels {
                 Err(problem) => return Err(problem),
             }
         }
-        Ok(groups)
+        Ok((groups, next))
     }
 
     /// Changes what a group shows of itself; owner and admins do.

@@ -53,7 +53,7 @@ async fn an_outsider_and_a_banned_user_learn_nothing_of_a_group() {
             code(it.read_state(&by.id, channel).await),
         ];
         assert_eq!(codes, [ErrorCode::UnknownChannel; 7], "{id}");
-        let groups = it.groups_of(&by.id, (None, PageSize::default())).await.unwrap();
+        let (groups, _) = it.groups_of(&by.id, (None, PageSize::default())).await.unwrap();
         assert_eq!(groups.iter().map(|group| group.id).collect::<Vec<_>>(), [GroupId::OFFICIAL]);
     }
 }
