@@ -95,9 +95,11 @@ impl Talk {
                 let audience = Audience::Channel { id: CHANNEL, members: &[] };
                 end.bus.publish(&to_everyone(self.published.len() as u64), audience);
             }
-            tokio::time::sleep(EVERY).await;
+            // What a node knew as it published; a moment later it may be well again.
             self.look();
+            tokio::time::sleep(EVERY).await;
         }
+        self.look();
     }
 
     fn look(&mut self) {
