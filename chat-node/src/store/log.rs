@@ -28,6 +28,7 @@ pub struct Reservation {
 }
 
 /// What became of one entry of an insert.
+#[allow(clippy::large_enum_variant, reason = "at most some hundred live, and only for a moment")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// It is stored.
@@ -78,8 +79,8 @@ pub trait LogStore {
         nonce: &str,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// At most `limit` entries (1..=500) with positions after `after`, in order. A message comes as it is now; a
-    /// deleted one comes as a void.
+    /// At most `limit` entries (1..=500) with positions after `after`, in order; those up to the channel's floor are
+    /// gone. A message comes as it is now; a deleted one comes as a void.
     async fn entries_after(
         &self,
         channel: ChannelId,

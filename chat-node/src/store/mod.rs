@@ -76,7 +76,8 @@ pub trait Store:
     + Debug
 {
     /// Makes collections, indexes, the official group and its first channel where they are absent. May run many times,
-    /// from many nodes at once. Writes down the length of a bucket, and refuses another one than was written down.
+    /// from many nodes at once. Both take the official name, the channel until its settings are changed. Writes down
+    /// the length of a bucket, and refuses another one than was written down.
     async fn prepare(&self, official_name: &str) -> Result<(), StoreError>;
 
     /// The store's clock, in ms since the Unix epoch.
