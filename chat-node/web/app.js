@@ -354,6 +354,7 @@ function span(className, text, tag = "span") {
 
 async function request(path, body, method = body ? "POST" : "GET") {
   const headers = state.token ? { authorization: `Bearer ${state.token}` } : {};
+  if (body) headers["content-type"] = "application/json";
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   const json = await answer.json();
   if (!answer.ok) throw new Error(json.detail ?? `the server answers ${answer.status}`);
