@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chat_node::channels::change::Edit;
 use chat_node::ids::{ChannelId, MessageId, Position};
 use chat_node::protocol::message::{Entry, User};
+use chat_node::store::ChannelKind;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -28,6 +30,8 @@ const PENDING_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub struct View {
     pub seen: BTreeMap<ChannelId, Seen>,
+    /// What it had seen of channels that it does not have any more.
+    pub lost: Vec<(ChannelId, Seen)>,
     pub pending: Vec<Draft>,
     pub is_ready: bool,
 }
@@ -47,6 +51,8 @@ pub struct Client {
     cluster: Arc<Cluster>,
     dice: Dice,
     view: Arc<Mutex<View>>,
+    /// Its messages.
+    own: Mutex<Vec<(ChannelId, MessageId)>>,
     sent: u32,
     /// Messages that it still wants to write.
     left: u64,
@@ -109,6 +115,7 @@ impl Client {
             others: person.others,
             cluster: Arc::clone(cluster),
             view: Arc::clone(&view),
+            own: Mutex::default(),
             sent: 0,
             left: dice.up_to(30),
             dice,
@@ -177,12 +184,12 @@ impl Client {
             ("ready", _) => self.begins(frame.channels.unwrap_or_default(), end),
             ("ack", _) => self.acked(&frame),
             ("event", Some("message_create")) => self.sees_message(frame.message.unwrap_or_default()),
-            ("event", Some("void")) => {
-                if let (Some(channel), Some(position)) = (frame.channel_id, frame.position) {
-                    self.sees(channel, position, Shown::Void);
-                }
+            ("event", Some("void")) => self.sees_entry(&frame, Shown::Void),
+            ("event", Some("message_update" | "message_delete" | "reaction" | "pin" | "channel_update")) => {
+                self.sees_entry(&frame, Shown::Change);
             }
             ("event", Some("channel_create")) => self.gets(frame.channel),
+            ("event", Some("channel_delete")) => self.loses(frame.channel_id),
             ("error", _) => self.refused(frame),
             ("heartbeat_ack", _) => self.hears_heads(&frame.heads.unwrap_or_default()),
             ("reconnect", _) => return Some(Duration::from_millis(frame.delay_ms.unwrap_or(0))),
@@ -200,6 +207,9 @@ impl Client {
 
     fn begins(&self, channels: Vec<Listed>, end: &ClientEnd) {
         let mut view = self.view();
+        let gone = view.seen.extract_if(.., |id, _| channels.iter().all(|listed| listed.id != *id));
+        let gone: Vec<_> = gone.collect();
+        view.lost.extend(gone);
         for Listed { id, head } in channels {
             view.seen.entry(id).or_insert_with(|| Seen::starting_after(head.0));
         }
@@ -212,7 +222,23 @@ impl Client {
 
     fn gets(&self, channel: Option<Listed>) {
         if let Some(Listed { id, head }) = channel {
+            self.note(Event::Gets { client: self.id, channel: id, after: head.0 });
             self.view().seen.entry(id).or_insert_with(|| Seen::starting_after(head.0));
+        }
+    }
+
+    fn loses(&self, channel: Option<ChannelId>) {
+        let Some(channel) = channel else { return };
+        self.note(Event::Loses { client: self.id, channel });
+        let mut view = self.view();
+        if let Some(seen) = view.seen.remove(&channel) {
+            view.lost.push((channel, seen));
+        }
+    }
+
+    fn sees_entry(&self, frame: &Frame, shown: Shown) {
+        if let (Some(channel), Some(position)) = (frame.channel_id, frame.position) {
+            self.sees(channel, position, shown);
         }
     }
 
@@ -223,9 +249,9 @@ impl Client {
         };
         let there = self.world().store.tables().entry(told.channel_id, told.position);
         if let Some(Entry::Message(message)) = there {
-            let same = message.author == told.author
-                && message.content == told.content
-                && message.nonce == told.nonce;
+            // It may have been edited on its way.
+            let same_words = message.content == told.content || message.edited_ms.is_some();
+            let same = message.author == told.author && message.nonce == told.nonce && same_words;
             if !same {
                 let what = format!("the message at {} came with other words than stored", told.position);
                 self.wrong(what, Some(told.channel_id));
@@ -237,6 +263,7 @@ impl Client {
     fn sees(&self, channel: ChannelId, position: Position, shown: Shown) {
         self.note(Event::Sees { client: self.id, channel, position: position.0, shown });
         let stored = stored(&self.world().store.tables(), channel, position.0);
+        self.world().oracle.shown(&self.user.id, (channel, position.0), self.id);
         let mut view = self.view();
         let result = match view.seen.get_mut(&channel) {
             Some(seen) => seen.take(position.0, shown, stored),
@@ -257,6 +284,7 @@ impl Client {
         let Some(index) = view.pending.iter().position(|draft| draft.nonce == *nonce) else { return };
         let channel = view.pending.remove(index).channel;
         drop(view);
+        self.own().push((channel, id));
         self.world().oracle.acked((channel, &self.user.id, nonce), (id, position));
     }
 
@@ -273,15 +301,28 @@ impl Client {
     fn refused(&self, frame: Frame) {
         let (nonce, code) = (frame.nonce, frame.code.unwrap_or_default());
         let again_at = Instant::now() + Duration::from_millis(frame.retry_after_ms.unwrap_or(1_000));
-        for draft in &mut self.view().pending {
-            if Some(&draft.nonce) == nonce.as_ref() {
-                draft.again_at = again_at;
+        let mut view = self.view();
+        let index = view.pending.iter().position(|draft| Some(&draft.nonce) == nonce.as_ref());
+        match (code.as_str(), index) {
+            ("unavailable" | "rate_limited", Some(index)) => view.pending[index].again_at = again_at,
+            // Nobody may be put out of a direct channel.
+            ("unknown_channel" | "forbidden", Some(index))
+                if !self.is_direct(view.pending[index].channel) =>
+            {
+                view.pending.remove(index);
             }
-        }
-        if !matches!(code.as_str(), "unavailable" | "rate_limited") {
-            self.wrong(format!("it was refused with {code}"), None);
+            (_, Some(_)) => {
+                drop(view);
+                self.wrong(format!("{nonce:?} was refused with {code}"), None);
+            }
+            (_, None) => {}
         }
         self.note(Event::Refused { client: self.id, nonce, code });
+    }
+
+    fn is_direct(&self, channel: ChannelId) -> bool {
+        let kind = self.world().store.tables().channel(channel).map(|channel| channel.kind);
+        matches!(kind, Some(ChannelKind::Direct(_)))
     }
 
     /// Does something, or nothing; `true`: it leaves.
@@ -293,7 +334,8 @@ impl Client {
             0..60 => (0..=self.dice.up_to(2)).for_each(|_| self.writes()),
             60..63 => return true,
             63..66 => sleep(self.dice.ms(500..30_000)).await,
-            66..74 => self.opens_direct().await,
+            66..72 => self.opens_direct().await,
+            72..80 => self.changes().await,
             _ => end.say(r#"{"op":"heartbeat"}"#.to_owned()),
         }
         self.send_pending(end, Instant::now());
@@ -301,7 +343,9 @@ impl Client {
     }
 
     fn writes(&mut self) {
-        let channels: Vec<_> = self.view().seen.keys().copied().collect();
+        let mut channels: Vec<_> = self.view().seen.keys().copied().collect();
+        // Some write to where they are out.
+        channels.extend(self.view().lost.last().map(|(channel, _)| *channel));
         let Some(channel) = self.dice.pick(&channels).copied() else { return };
         if self.left == 0 || self.view().pending.len() >= PENDING_MAX {
             return;
@@ -340,6 +384,33 @@ impl Client {
         };
         let channel = tokio::time::timeout(Duration::from_secs(5), open).await.unwrap_or(None);
         self.note(Event::Opened { client: self.id, channel });
+    }
+
+    /// Changes one of its messages as over REST.
+    async fn changes(&self) {
+        let own = self.own().clone();
+        let Some((channel, message)) = self.dice.pick(&own).copied() else { return };
+        let Some((_, gateway, life)) = self.cluster.pick(&self.dice) else { return };
+        let (at, kind) = ((channel, message), self.dice.up_to(3));
+        let how = ["reacts", "takes it back", "edits", "deletes"][kind as usize];
+        self.note(Event::Changes { client: self.id, message, how });
+        let change = async {
+            life.runs().await;
+            match kind {
+                0 | 1 => gateway.channels.react(&self.user, at, ("👍".parse().unwrap(), kind == 0)).await,
+                2 => {
+                    let content = Some(format!("hi again, {}", self.dice.up_to(99)));
+                    gateway.channels.edit(&self.user, at, Edit { content, ..Edit::default() }).await.map(drop)
+                }
+                _ => gateway.channels.delete(&self.user, at).await,
+            }
+        };
+        // Whatever comes of it is seen in the channel.
+        let _ = tokio::time::timeout(Duration::from_secs(5), change).await;
+    }
+
+    fn own(&self) -> MutexGuard<'_, Vec<(ChannelId, MessageId)>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wrong(&self, what: String, channel: Option<ChannelId>) {

@@ -31,6 +31,8 @@ use crate::world::World;
 
 /// How wrong a node's calendar may be, in ms.
 pub const SKEW_MS: i64 = 3_600_000;
+/// Who manages the official group.
+pub const ADMIN: &str = "ada";
 /// The tokens of the simulation outlive it.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -160,13 +162,15 @@ impl Cluster {
     }
 
     fn config(&self, node: NodeId) -> Config {
+        let mut settings = alone();
+        settings.official_group.admins = vec![ADMIN.to_owned()];
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Config {
             node: format!("node-{}", node.0),
             listen: nowhere,
             admin_listen: nowhere,
             stands_alone: false,
-            settings: alone(),
+            settings,
             store: StoreChoice::Embedded("/nowhere".into()),
             bus: BusChoice::InProcess,
             auth: AuthChoice::Tokens(key().into()),

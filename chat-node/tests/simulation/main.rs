@@ -6,12 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod chaos;
+mod claims;
 mod client;
 mod clock;
 mod cluster;
 mod dice;
 mod flaw;
 mod life;
+mod manager;
 mod model;
 mod network;
 mod node_bus;

@@ -129,6 +129,8 @@ impl Network {
 
     /// Takes an envelope to every node that has bound one of `routes`.
     pub fn publish(self: &Arc<Self>, from: NodeId, envelope: &Envelope, routes: &[Route]) {
+        // What does not survive the way as bytes does not arrive.
+        let Some(envelope) = Envelope::from_bytes(&envelope.to_bytes()) else { return };
         let members: Vec<_> = self.members().values().cloned().collect();
         for to in members.iter().filter(|to| to.takes(routes)) {
             let (loses, repeats) = {
@@ -140,9 +142,9 @@ impl Network {
                 self.world.trace.note(Event::BusLoses { from, to: to.life.node });
                 continue;
             }
-            self.bring(from, to, envelope);
+            self.bring(from, to, &envelope);
             if self.dice.happens(repeats) {
-                self.bring(from, to, envelope);
+                self.bring(from, to, &envelope);
             }
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_node::ids::{ChannelId, MessageId, Position, UserId};
-use chat_node::protocol::message::{Entry, Message};
+use chat_node::ids::{ChannelId, GroupId, MessageId, Position, UserId};
+use chat_node::protocol::message::{Change, Entry, Message};
 
+use crate::claims::{Claims, Left};
 use crate::model::Tables;
 use crate::trace::{ClientId, NodeId, Shown};
 
@@ -26,6 +27,7 @@ struct State {
     /// Which ids were tried, and for what.
     ids: BTreeMap<u64, (NodeId, String)>,
     acks: BTreeMap<(ChannelId, UserId, String), (MessageId, Position)>,
+    claims: Claims,
 }
 
 impl Oracle {
@@ -57,6 +59,51 @@ impl Oracle {
         }
     }
 
+    /// From now on somebody may be let into a group again.
+    pub fn lift(&self, group: GroupId, user: &UserId) {
+        self.state().claims.lift(group, user);
+    }
+
+    /// It was answered that only this is left to a user in a group.
+    pub fn put(&self, tables: &Tables, (group, user): (GroupId, &UserId), left: Left) {
+        let heads = tables.channels_of(&[group]).into_iter().map(|channel| (channel.id, channel.head.0));
+        self.state().claims.put((group, user), left, heads.collect());
+    }
+
+    /// An entry is stored: its author must not have been put out before. Who may only read may still take back what was
+    /// their own.
+    pub fn stored(&self, entry: &Entry) {
+        let (author, takes_back) = match entry {
+            Entry::Message(message) => (&message.author.id, false),
+            Entry::Change(change) => (
+                &change.by.id,
+                matches!(change.change, Change::Delete { .. } | Change::React { on: false, .. }),
+            ),
+            Entry::Void { .. } => return,
+        };
+        let (channel, position) = (entry.channel(), entry.position().0);
+        let state = self.state();
+        let forbidden = if takes_back {
+            state.claims.forbid_reading(author, channel, position)
+        } else {
+            state.claims.forbid_writing(author, channel, position)
+        };
+        drop(state);
+        if forbidden {
+            let what = format!("{author} wrote at {position} after it was answered that they may not");
+            self.wrong(what, Some(channel), None);
+        }
+    }
+
+    /// A client is shown an entry: its user must not have been put out before.
+    pub fn shown(&self, user: &UserId, (channel, position): (ChannelId, u64), client: ClientId) {
+        if self.state().claims.forbid_reading(user, channel, position) {
+            let what =
+                format!("{client} of {user} is shown {position} after it was answered that they are out");
+            self.wrong(what, Some(channel), Some(client));
+        }
+    }
+
     /// What clients were told must be in the logs in the end, and the logs must be sound.
     pub fn check_logs(&self, tables: &Tables) {
         for channel in tables.channels() {
@@ -65,8 +112,8 @@ impl Oracle {
         let acks = self.state().acks.clone();
         for ((channel, author, nonce), (id, position)) in acks {
             let stored = tables.entry(channel, position);
-            let is_it = matches!(&stored, Some(Entry::Message(message))
-                if message.id == id && message.nonce == nonce && message.author.id == author);
+            let message = tables.find_nonce(channel, &author, &nonce);
+            let is_it = message.is_some_and(|message| message.id == id && message.position == position);
             if !is_it {
                 let what = format!(
                     "nonce {nonce} of {author} was acked at {position} as {id}, where the log has {stored:?}"
@@ -127,7 +174,7 @@ impl Seen {
     }
 
     /// Takes in what comes next; says what is wrong with it.
-    pub fn take(&mut self, position: u64, shown: Shown, stored: Option<Shown>) -> Result<(), String> {
+    pub fn take(&mut self, position: u64, shown: Shown, stored: Stored) -> Result<(), String> {
         if position <= self.last {
             return Err(format!("{position} came after {}: twice, or out of order", self.last));
         }
@@ -140,7 +187,7 @@ impl Seen {
             }
             self.last_id = id.0;
         }
-        if stored != Some(shown) {
+        if !stored.allows(shown) {
             return Err(format!("{shown:?} was shown at {position}, where the log has {stored:?}"));
         }
         self.last = position;
@@ -152,7 +199,7 @@ impl Seen {
     pub fn compare(&self, channel: ChannelId, tables: &Tables) -> Result<(), String> {
         for (position, shown) in (self.from + 1..).zip(&self.shown) {
             let stored = stored(tables, channel, position);
-            if stored != Some(*shown) {
+            if !stored.allows(*shown) {
                 return Err(format!("{shown:?} was shown at {position}, where the log has now {stored:?}"));
             }
         }
@@ -160,11 +207,25 @@ impl Seen {
     }
 }
 
-/// What the log shows at a position.
-pub fn stored(tables: &Tables, channel: ChannelId, position: u64) -> Option<Shown> {
-    Some(match tables.entry(channel, Position(position))? {
+/// What the log holds at a position, and what it showed there before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stored {
+    now: Option<Shown>,
+    before: Option<Shown>,
+}
+
+impl Stored {
+    /// A message that is deleted by now may be shown as it was or as nothing.
+    fn allows(self, shown: Shown) -> bool {
+        self.now == Some(shown) || self.before == Some(shown)
+    }
+}
+
+pub fn stored(tables: &Tables, channel: ChannelId, position: u64) -> Stored {
+    let now = tables.entry(channel, Position(position)).map(|entry| match entry {
         Entry::Message(message) => Shown::Message(message.id),
-        Entry::Change(change) => Shown::Change(change.id),
+        Entry::Change(_) => Shown::Change,
         Entry::Void { .. } => Shown::Void,
-    })
+    });
+    Stored { now, before: tables.deleted(channel, Position(position)).map(Shown::Message) }
 }

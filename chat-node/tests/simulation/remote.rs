@@ -178,6 +178,9 @@ fn insert(tables: &mut Tables, (world, node): (&World, NodeId), entries: &[Entry
         }
     }
     let outcomes = tables.insert(entries);
+    for (entry, _) in entries.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Inserted::New) {
+        world.oracle.stored(entry);
+    }
     note(world, node, entries, &outcomes);
     outcomes
 }

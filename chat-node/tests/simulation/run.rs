@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::chaos::Chaos;
 use crate::client::{Client, Person, View};
-use crate::cluster::Cluster;
+use crate::cluster::{ADMIN, Cluster};
 use crate::flaw::Flaw;
+use crate::manager::Manager;
 use crate::model::Tables;
 use crate::oracle::Violation;
 use crate::trace::ClientId;
@@ -57,16 +58,29 @@ async fn story(seed: u64, flaw: Option<Flaw>) -> Outcome {
         chaos.start_node();
     }
     let views = spawn_clients(&world, &cluster);
+    spawn_manager(&world, &cluster);
     chaos.run(world.dice.ms(5_000..60_000)).await;
     chaos.heal();
     settle(&world, &views).await;
     conclude(&world, &views)
 }
 
+fn users() -> Vec<User> {
+    let names = [ADMIN, "bob", "eve", "kim"];
+    names.iter().map(|name| User { id: name.parse().unwrap(), name: name.to_uppercase() }).collect()
+}
+
+/// Lets somebody change who is in which group, or nobody.
+fn spawn_manager(world: &Arc<World>, cluster: &Arc<Cluster>) {
+    let others = users()[1..].iter().map(|user| user.id.clone()).collect();
+    let manager = Manager::new(cluster, users()[0].clone(), others);
+    if world.dice.happens(0.7) {
+        tokio::spawn(manager.manage());
+    }
+}
+
 fn spawn_clients(world: &Arc<World>, cluster: &Arc<Cluster>) -> Views {
-    let names = ["ada", "bob", "eve", "kim"];
-    let users: Vec<_> =
-        names.iter().map(|name| User { id: name.parse().unwrap(), name: name.to_uppercase() }).collect();
+    let users = users();
     let mut views = Vec::new();
     for number in 0..2 + world.dice.up_to(4) as usize {
         let user = users[number % users.len()].clone();
@@ -123,7 +137,8 @@ fn conclude(world: &Arc<World>, views: &Views) -> Outcome {
     world.oracle.check_logs(&tables);
     for (client, view) in views {
         let view = view.lock().unwrap_or_else(PoisonError::into_inner);
-        for (channel, seen) in &view.seen {
+        for (channel, seen) in view.seen.iter().chain(view.lost.iter().map(|(channel, seen)| (channel, seen)))
+        {
             if let Err(what) = seen.compare(*channel, &tables) {
                 world.oracle.wrong(format!("{client}: {what}"), Some(*channel), Some(*client));
             }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_node::ids::{ChannelId, MessageId, Position, ServerId};
+use chat_node::groups::Role;
+use chat_node::ids::{ChannelId, GroupId, MessageId, Position, ServerId, UserId};
 use tokio::time::Instant;
 
 /// A node from its start to its end; who starts again is a new one.
@@ -19,7 +20,7 @@ pub struct ClientId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shown {
     Message(MessageId),
-    Change(MessageId),
+    Change,
     Void,
 }
 
@@ -43,6 +44,10 @@ pub enum Event {
     Refused { client: ClientId, nonce: Option<String>, code: String },
     Disconnected { client: ClientId, why: String },
     Opened { client: ClientId, channel: Option<ChannelId> },
+    Changes { client: ClientId, message: MessageId, how: &'static str },
+    Gets { client: ClientId, channel: ChannelId, after: u64 },
+    Loses { client: ClientId, channel: ChannelId },
+    Role { group: GroupId, user: UserId, role: Option<Role>, outcome: String },
 }
 
 impl Event {
@@ -53,7 +58,8 @@ impl Event {
             | Self::NodeStarts(_)
             | Self::NodeServes(..)
             | Self::NodeDies(_)
-            | Self::NodeLeaves(..) => true,
+            | Self::NodeLeaves(..)
+            | Self::Role { .. } => true,
             Self::Stored { channel: own, .. } => channel == Some(*own),
             Self::Sees { client, channel: own, .. } => {
                 channel.is_none_or(|channel| channel == *own) && who.is_none_or(|who| who == *client)
@@ -65,6 +71,9 @@ impl Event {
             | Self::Acked { client, .. }
             | Self::Refused { client, .. }
             | Self::Disconnected { client, .. }
+            | Self::Changes { client, .. }
+            | Self::Gets { client, .. }
+            | Self::Loses { client, .. }
             | Self::Opened { client, .. } => who == Some(*client),
         }
     }

@@ -114,6 +114,14 @@ impl Tables {
         self.logs.get(&channel).into_iter().flat_map(|log| log.rows.values().map(Row::entry))
     }
 
+    /// The message at a position, if it is deleted.
+    pub fn deleted(&self, channel: ChannelId, position: Position) -> Option<MessageId> {
+        match self.logs.get(&channel)?.rows.get(&position)? {
+            Row::Message(row) if row.deleted => Some(row.message.id),
+            _ => None,
+        }
+    }
+
     /// The last position that holds anything.
     pub fn last(&self, channel: ChannelId) -> Position {
         let log = self.logs.get(&channel);
