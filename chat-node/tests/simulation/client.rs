@@ -263,7 +263,10 @@ impl Client {
     fn sees(&self, channel: ChannelId, position: Position, shown: Shown) {
         self.note(Event::Sees { client: self.id, channel, position: position.0, shown });
         let stored = stored(&self.world().store.tables(), channel, position.0);
-        self.world().oracle.shown(&self.user.id, (channel, position.0), self.id);
+        if shown != Shown::Void {
+            // That a position holds nothing says nothing to anybody.
+            self.world().oracle.shown(&self.user.id, (channel, position.0), self.id);
+        }
         let mut view = self.view();
         let result = match view.seen.get_mut(&channel) {
             Some(seen) => seen.take(position.0, shown, stored),
