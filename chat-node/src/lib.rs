@@ -10,7 +10,7 @@
 //! - [`hub`] knows who on this node hears what, [`bus`] reaches the other nodes, [`store`] remembers.
 //! - [`groups`] says who may do what in a channel, without I/O.
 //! - [`http`] is what surrounds requests.
-//! - [`protocol`], [`ids`], [`auth`], [`clock`], [`limits`], [`error`], [`metrics`] are what all of them speak of.
+//! - [`protocol`], [`ids`], [`auth`], [`clock`], [`limits`], [`error`], [`metrics`], [`logs`] are what all of them speak of.
 
 pub mod admin;
 pub mod api;
@@ -27,6 +27,7 @@ pub mod http;
 pub mod hub;
 pub mod ids;
 pub mod limits;
+pub mod logs;
 pub mod metrics;
 pub mod node;
 pub mod presence;

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::Context;
 use chat_node::config::{AuthChoice, Config, Options, StoreChoice};
+use chat_node::logs;
 use chat_node::node::Node;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -42,19 +42,15 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// For people on a terminal, for machines otherwise.
 fn log_to_stderr() -> anyhow::Result<()> {
     let wanted = std::env::var("VT_LOG").unwrap_or_else(|_| "info".to_owned());
-    // The broker's library calls errors what the bus reports with its reason; whoever wants it can still name it.
-    let filter = EnvFilter::try_new(format!("lapin=off,{wanted}"))
-        .with_context(|| format!("VT_LOG={wanted} is no log filter"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
+    let filter = logs::filter(&wanted).with_context(|| format!("VT_LOG={wanted} is no log filter"))?;
+    let set = if std::io::stderr().is_terminal() {
+        tracing::subscriber::set_global_default(logs::for_people(filter))
     } else {
-        builder.json().flatten_event(true).init();
-    }
-    Ok(())
+        tracing::subscriber::set_global_default(logs::for_machines(filter, std::io::stderr))
+    };
+    set.context("there is a log already")
 }
 
 fn greet(config: &Config, node: &Node) -> anyhow::Result<()> {

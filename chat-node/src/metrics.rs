@@ -1,21 +1,23 @@
-//! What the node counts and measures. Every name begins with `vibetalk_`; the help texts are the documentation.
+//! What the node counts and measures. Every name begins with `vibetalk_`; `METRICS.md` lists them with their help texts,
+//! and a test keeps it equal.
+
+mod names;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
+use self::names::*;
 use crate::error::{CloseReason, ErrorCode};
 
-/// Buckets of the time that an append takes, in seconds.
-const APPEND_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Buckets of the times of appends and deliveries, in seconds.
+const LATENCY_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// All metrics of a node.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Open connections: WebSockets, event streams and polls.
-    pub connections: IntGauge,
     /// Messages stored for clients of this node.
     pub sent: IntCounter,
     /// Event frames queued for clients of this node.
@@ -24,6 +26,8 @@ pub struct Metrics {
     pub ephemeral_dropped: IntCounter,
     /// Time from the command to the store's answer.
     pub append_seconds: Histogram,
+    /// Time from a message's own to that of its delivery.
+    pub delivery_seconds: Histogram,
     /// Envelopes that came over the bus.
     pub received: IntCounter,
     /// Entries read from the store because they did not come over the bus.
@@ -42,11 +46,41 @@ pub struct Metrics {
     pub view_hits: IntCounter,
     /// Times that something had to be read.
     pub view_misses: IntCounter,
+    /// Bytes that wait to be written to clients.
+    pub send_queue_bytes: IntGauge,
+    /// 1 if the store answered last time.
+    pub store_reachable: IntGauge,
+    /// 1 if the broker answered last time.
+    pub broker_reachable: IntGauge,
+    connections: IntGaugeVec,
     closed: IntCounterVec,
     refused: IntCounterVec,
     requests_refused: IntCounterVec,
     keys_fetched: IntCounterVec,
     publish_failures: IntCounterVec,
+}
+
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Over a WebSocket.
+    WebSocket,
+    /// By an event stream.
+    EventStream,
+    /// By a poll that is held.
+    Poll,
+}
+
+impl Transport {
+    const ALL: [Self; 3] = [Self::WebSocket, Self::EventStream, Self::Poll];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::EventStream => "event_stream",
+            Self::Poll => "poll",
+        }
+    }
 }
 
 /// How something ended.
@@ -59,6 +93,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 2] = [Self::Done, Self::Failed];
+
     /// The outcome that a result is.
     pub fn of<T, E>(result: &Result<T, E>) -> Self {
         if result.is_ok() { Self::Done } else { Self::Failed }
@@ -106,75 +142,60 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let make = Maker(Registry::new());
         let metrics = Self {
-            connections: make
-                .gauge("connections", "Open client connections: WebSockets, event streams and held polls.")?,
-            sent: make.counter("messages_sent_total", "Messages stored for clients of this node.")?,
-            delivered: make
-                .counter("messages_delivered_total", "Event frames queued for clients of this node.")?,
-            ephemeral_dropped: make.counter(
-                "ephemeral_dropped_total",
-                "Typing and presence frames that were dropped because their client read too slowly.",
-            )?,
-            append_seconds: make.histogram(
-                "append_duration_seconds",
-                "Time from a client's send to the store's answer, in seconds.",
-            )?,
-            received: make.counter("envelopes_received_total", "Envelopes that came over the bus.")?,
-            gaps_filled: make.counter(
-                "gaps_filled_total",
-                "Entries read from the store because they had not come over the bus.",
-            )?,
-            publish_queue_bytes: make.gauge(
-                "publish_queue_bytes",
-                "Bytes that wait to be published or to be confirmed by the broker.",
-            )?,
-            broker_connects: make.counter("broker_connects_total", "Connections made to the broker.")?,
-            degraded: make
-                .gauge("degraded", "1 while the broker is away and the store is polled instead, else 0.")?,
-            clock_skew_seconds: make.float_gauge(
-                "clock_skew_seconds",
-                "This machine's clock minus the store's, in seconds; more than 5 either way is not ready.",
-            )?,
-            server_id: make.gauge("server_id", "The leased server id, 0 to 1023; -1 while there is none.")?,
-            view_hits: make.counter(
-                "view_hits_total",
-                "Questions about a group that the node could answer by itself.",
-            )?,
-            view_misses: make
-                .counter("view_misses_total", "Questions about a group that the store had to be asked.")?,
-            closed: make.counters(
-                "connections_closed_total",
-                "Connections that the server closed, by reason.",
-                "reason",
-            )?,
-            refused: make.counters("refused_total", "Sends that were refused, by code.", "code")?,
-            requests_refused: make.counters(
-                "requests_refused_total",
-                "REST requests that were refused, by code.",
-                "code",
-            )?,
-            keys_fetched: make.counters(
-                "token_key_fetches_total",
-                "Fetches of the keys that tokens are verified with, by outcome: `done` or `failed`.",
-                "outcome",
-            )?,
-            publish_failures: make.counters(
-                "publish_failures_total",
-                "Publishes that some node may have missed and finds in the store instead, by reason.",
-                "reason",
-            )?,
+            connections: make.gauges(CONNECTIONS, "transport")?,
+            sent: make.counter(SENT)?,
+            delivered: make.counter(DELIVERED)?,
+            ephemeral_dropped: make.counter(EPHEMERAL_DROPPED)?,
+            append_seconds: make.histogram(APPEND_SECONDS)?,
+            delivery_seconds: make.histogram(DELIVERY_SECONDS)?,
+            received: make.counter(RECEIVED)?,
+            gaps_filled: make.counter(GAPS_FILLED)?,
+            publish_queue_bytes: make.gauge(PUBLISH_QUEUE_BYTES)?,
+            broker_connects: make.counter(BROKER_CONNECTS)?,
+            degraded: make.gauge(DEGRADED)?,
+            clock_skew_seconds: make.float_gauge(CLOCK_SKEW_SECONDS)?,
+            server_id: make.gauge(SERVER_ID)?,
+            view_hits: make.counter(VIEW_HITS)?,
+            view_misses: make.counter(VIEW_MISSES)?,
+            send_queue_bytes: make.gauge(SEND_QUEUE_BYTES)?,
+            store_reachable: make.gauge(STORE_REACHABLE)?,
+            broker_reachable: make.gauge(BROKER_REACHABLE)?,
+            closed: make.counters(CLOSED, "reason")?,
+            refused: make.counters(REFUSED, "code")?,
+            requests_refused: make.counters(REQUESTS_REFUSED, "code")?,
+            keys_fetched: make.counters(KEYS_FETCHED, "outcome")?,
+            publish_failures: make.counters(PUBLISH_FAILURES, "reason")?,
             registry: make.0.clone(),
         };
         make.info()?;
-        metrics.server_id.set(-1);
-        // A label that is there from the start makes the first failure visible as an increase.
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// A label that is there from the start makes the first failure visible as an increase.
+    fn begin(&self) {
+        self.server_id.set(-1);
         for reason in PublishFailure::ALL {
-            metrics.publish_failures.with_label_values(&[reason.label()]);
+            self.publish_failures.with_label_values(&[reason.label()]);
         }
         for reason in CloseReason::ALL {
-            metrics.closed.with_label_values(&[reason.text()]);
+            self.closed.with_label_values(&[reason.text()]);
         }
-        Ok(metrics)
+        for code in ErrorCode::ALL {
+            self.refused.with_label_values(&[code.as_str()]);
+            self.requests_refused.with_label_values(&[code.as_str()]);
+        }
+        for outcome in Outcome::ALL {
+            self.keys_fetched.with_label_values(&[outcome.label()]);
+        }
+        for transport in Transport::ALL {
+            self.connections(transport);
+        }
+    }
+
+    /// Open connections over a transport.
+    pub fn connections(&self, transport: Transport) -> IntGauge {
+        self.connections.with_label_values(&[transport.label()])
     }
 
     /// Counts a connection that the server closed.
@@ -216,47 +237,52 @@ impl Metrics {
 struct Maker(Registry);
 
 impl Maker {
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let gauge = IntGauge::with_opts(opts(name, help))?;
+    fn gauge(&self, (name, help): Name) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::with_opts(opts((name, help)))?;
         self.0.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     }
 
-    fn float_gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
-        let gauge = Gauge::with_opts(opts(name, help))?;
+    fn gauges(&self, (name, help): Name, label: &str) -> prometheus::Result<IntGaugeVec> {
+        let gauges = IntGaugeVec::new(opts((name, help)), &[label])?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn float_gauge(&self, (name, help): Name) -> prometheus::Result<Gauge> {
+        let gauge = Gauge::with_opts(opts((name, help)))?;
         self.0.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     }
 
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let counter = IntCounter::with_opts(opts(name, help))?;
+    fn counter(&self, (name, help): Name) -> prometheus::Result<IntCounter> {
+        let counter = IntCounter::with_opts(opts((name, help)))?;
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
     }
 
-    fn counters(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {
-        let counters = IntCounterVec::new(opts(name, help), &[label])?;
+    fn counters(&self, (name, help): Name, label: &str) -> prometheus::Result<IntCounterVec> {
+        let counters = IntCounterVec::new(opts((name, help)), &[label])?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
     }
 
-    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
-        let opts = HistogramOpts::from(opts(name, help)).buckets(APPEND_BUCKETS.to_vec());
+    fn histogram(&self, (name, help): Name) -> prometheus::Result<Histogram> {
+        let opts = HistogramOpts::from(opts((name, help))).buckets(LATENCY_BUCKETS.to_vec());
         let histogram = Histogram::with_opts(opts)?;
         self.0.register(Box::new(histogram.clone()))?;
         Ok(histogram)
     }
 
     fn info(&self) -> prometheus::Result<()> {
-        let info = opts("build_info", "Always 1; the label tells the version.")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
+        let info = opts(BUILD_INFO).const_label("version", env!("CARGO_PKG_VERSION"));
         let gauge = IntGauge::with_opts(info)?;
         gauge.set(1);
         self.0.register(Box::new(gauge))
     }
 }
 
-fn opts(name: &str, help: &str) -> Opts {
+fn opts((name, help): Name) -> Opts {
     Opts::new(name, help).namespace("vibetalk")
 }
 
@@ -264,20 +290,35 @@ fn opts(name: &str, help: &str) -> Opts {
 mod tests {
     use super::*;
 
+    const DOCUMENT: &str = include_str!("../METRICS.md");
+
     #[test]
-    fn every_metric_has_the_prefix_and_a_help_text() {
-        let metrics = Metrics::new().unwrap();
-        metrics.closed(CloseReason::Slow);
-        metrics.refused(ErrorCode::RateLimited);
-        metrics.publish_failed(PublishFailure::Nack, 2);
-        let text = metrics.render().unwrap();
-        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-        for name in names.filter_map(|line| line.split(' ').next()) {
-            assert!(name.starts_with("vibetalk_"), "{name}");
-            let help = text.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));
-            assert!(help.is_some_and(|help| help.ends_with('.')), "{name}: {help:?}");
+    fn the_document_lists_every_metric_as_it_is() {
+        let families = Metrics::new().unwrap().registry.gather();
+        for family in &families {
+            assert!(
+                family.name().starts_with("vibetalk_") && family.help().ends_with('.'),
+                "{}",
+                family.name()
+            );
+            let labels =
+                family.get_metric().first().map(|metric| metric.get_label().to_vec()).unwrap_or_default();
+            let labels: Vec<_> = labels.iter().map(|label| format!("`{}`", label.name())).collect();
+            let kind = format!("{:?}", family.get_field_type()).to_lowercase();
+            let row = format!("| `{}` | {kind} | {} | {} |", family.name(), labels.join(", "), family.help());
+            assert!(DOCUMENT.contains(&row), "METRICS.md lacks the row\n{row}");
         }
+        assert_eq!(DOCUMENT.matches("| `vibetalk_").count(), families.len(), "METRICS.md has a row too many");
+    }
+
+    #[test]
+    fn failures_are_counted_by_their_reason() {
+        let metrics = Metrics::new().unwrap();
+        metrics.publish_failed(PublishFailure::Nack, 2);
+        metrics.closed(CloseReason::Slow);
+        let text = metrics.render().unwrap();
         assert!(text.contains(r#"vibetalk_publish_failures_total{reason="nack"} 2"#), "{text}");
-        assert!(text.contains("vibetalk_append_duration_seconds_bucket"));
+        let slow = format!(r#"vibetalk_connections_closed_total{{reason="{}"}} 1"#, CloseReason::Slow.text());
+        assert!(text.contains(&slow), "{text}");
     }
 }

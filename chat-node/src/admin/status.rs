@@ -120,7 +120,11 @@ impl Status {
     pub fn metrics(&self) -> prometheus::Result<String> {
         if let Some(parts) = self.parts.get() {
             self.metrics.server_id.set(parts.ids.server_id().map_or(-1, |id| i64::from(id.get())));
+            let queued = i64::try_from(parts.hub.connections.queued_bytes()).unwrap_or(i64::MAX);
+            self.metrics.send_queue_bytes.set(queued);
+            self.metrics.broker_reachable.set((parts.bus.health() == Dependency::Reachable).into());
         }
+        self.metrics.store_reachable.set((self.state().store == Dependency::Reachable).into());
         self.metrics.clock_skew_seconds.set(self.skew_ms() as f64 / 1_000.0);
         self.metrics.render()
     }

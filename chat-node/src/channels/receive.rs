@@ -83,7 +83,11 @@ impl Channels {
     pub(super) fn receive_entry(self: &Arc<Self>, entry: Entry) {
         if let Some(room) = self.hub.room(entry.channel()) {
             self.seen(&entry);
+            let age = self.age(&entry);
             let passed = room.receive(entry);
+            if let Some(age) = age.filter(|_| passed.deliveries > 0) {
+                self.metrics.delivery_seconds.observe(age.as_secs_f64());
+            }
             self.passed(&room, passed);
         }
     }
@@ -97,6 +101,13 @@ impl Channels {
             let when = (Duration::from_secs(seconds.into()), now());
             self.slow_mode().see(whose, &message.nonce, when);
         }
+    }
+
+    /// How long ago a message was written, by the store's clock.
+    fn age(&self, entry: &Entry) -> Option<Duration> {
+        let Entry::Message(message) = entry else { return None };
+        let now_ms = self.ids.store_time()?.now_ms(tokio::time::Instant::now());
+        Some(Duration::from_millis(now_ms.saturating_sub(message.timestamp_ms)))
     }
 
     /// Counts what went through a gate, and begins to fill what is missing and to check who listens.

@@ -103,6 +103,7 @@ impl Driver {
     async fn serve(mut self, transport: &mut impl Transport) {
         match self.run(transport).await {
             End::Closed(reason) => {
+                tracing::debug!(reason = reason.text(), "closing");
                 self.gateway.metrics.closed(reason);
                 // A client that does not take the close is gone all the same.
                 let _ = tokio::time::timeout(CLOSE_WITHIN, transport.close(reason)).await;
@@ -216,6 +217,7 @@ impl Driver {
                 if let Ok(welcome) = &result {
                     let channels = welcome.channels.iter().map(|channel| channel.id);
                     self.gateway.hub.connections.knows(self.place.connection, channels);
+                    tracing::debug!(user = %welcome.user.id, "signed in");
                     self.user = Some(welcome.user.clone());
                 }
                 Input::Identified(result)

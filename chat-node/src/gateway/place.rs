@@ -8,6 +8,7 @@ use super::Gateway;
 use super::attachment::Attachment;
 use crate::hub::connections::{ConnectionId, TooManyConnections};
 use crate::ids::{ChannelId, Position, UserId};
+use crate::metrics::Transport;
 use crate::session::Form;
 
 /// One connection's entries in hub, bus and presence.
@@ -23,7 +24,7 @@ pub(super) struct Place {
 
 impl Place {
     pub fn new(gateway: Arc<Gateway>, connection: ConnectionId, form: Form) -> Self {
-        gateway.metrics.connections.inc();
+        gateway.metrics.connections(transport(form)).inc();
         let (following, joined) = (BTreeSet::new(), BTreeSet::new());
         Self { gateway, connection, form, attachment: None, following, joined }
     }
@@ -69,6 +70,14 @@ impl Drop for Place {
         if let (Some(attachment), Form::Poll(_)) = (self.attachment.take(), self.form) {
             self.gateway.lingering.keep(attachment);
         }
-        self.gateway.metrics.connections.dec();
+        self.gateway.metrics.connections(transport(self.form)).dec();
+    }
+}
+
+fn transport(form: Form) -> Transport {
+    match form {
+        Form::Dialogue => Transport::WebSocket,
+        Form::Stream => Transport::EventStream,
+        Form::Poll(_) => Transport::Poll,
     }
 }

@@ -226,6 +226,12 @@ impl Connections {
         self.state().of_user.contains_key(user)
     }
 
+    /// What waits to be written to all of them, in bytes.
+    pub fn queued_bytes(&self) -> usize {
+        let queues: Vec<_> = self.state().open.values().map(|handle| handle.queue.clone()).collect();
+        queues.iter().map(SendQueue::bytes).sum()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.state().open.len()

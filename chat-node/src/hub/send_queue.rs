@@ -89,6 +89,11 @@ impl SendQueue {
         self.shared.append(state, frame);
     }
 
+    /// What waits, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.shared.lock().bytes
+    }
+
     /// Marks the connection as too slow.
     pub fn overflow(&self) {
         self.shared.lock().overflowed = true;

@@ -202,5 +202,5 @@ fn key() -> SigningKey {
 /// A token of `user` that does not end.
 pub fn token(user: &User) -> String {
     let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    Tokens::new(&key(), &AuthConfig::default()).sign(user, now_s, FOR_EVER).unwrap()
+    Tokens::new(key(), &AuthConfig::default()).sign(user, now_s, FOR_EVER).unwrap()
 }

@@ -74,6 +74,16 @@ impl Client {
         }
     }
 
+    /// The next refusal; other frames are passed over.
+    pub async fn error(&mut self) -> Value {
+        loop {
+            let frame = self.frame().await.unwrap_or_else(|closed| panic!("no `error`: {closed:?}"));
+            if frame["op"] == "error" {
+                return frame;
+            }
+        }
+    }
+
     /// The next message; other frames are passed over.
     pub async fn message(&mut self) -> Value {
         loop {

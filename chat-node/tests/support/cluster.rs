@@ -175,5 +175,5 @@ fn key(byte: u8) -> SigningKey {
 fn token(key_byte: u8, user: &str) -> String {
     let user = User { id: user.parse().unwrap(), name: user.to_uppercase() };
     let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    Tokens::new(&key(key_byte), &AuthConfig::default()).sign(&user, now_s, HOUR).unwrap()
+    Tokens::new(key(key_byte), &AuthConfig::default()).sign(&user, now_s, HOUR).unwrap()
 }
