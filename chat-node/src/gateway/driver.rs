@@ -144,6 +144,7 @@ impl Driver {
                 Output::Fetch(fetch) => self.fetch(fetch),
                 Output::AcknowledgeHeartbeat => self.acknowledge_heartbeat(),
                 Output::Typing(channel) => self.typing(channel),
+                Output::MarkRead { channel, position } => self.mark_read(channel, position),
                 Output::Watch(users) => self.watch(users),
                 Output::End => return Err(self.complete(transport).await),
                 Output::Close(reason) => return Err(End::Closed(reason)),
@@ -310,6 +311,14 @@ impl Driver {
         let Some(user) = self.user.clone() else { return };
         let channels = Arc::clone(&self.gateway.channels);
         self.work.push(async move { Finished::Silent(channels.typing(&user.id, channel).await) });
+    }
+
+    fn mark_read(&mut self, channel: ChannelId, position: Position) {
+        let Some(user) = self.user.clone() else { return };
+        let channels = Arc::clone(&self.gateway.channels);
+        self.work.push(async move {
+            Finished::Silent(channels.mark_read(&user.id, channel, position).await.map(drop))
+        });
     }
 
     fn watch(&mut self, users: Watched) {

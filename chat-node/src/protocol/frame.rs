@@ -29,6 +29,13 @@ pub enum ClientFrame {
         /// Where.
         channel_id: ChannelId,
     },
+    /// I have read a channel up to here.
+    Read {
+        /// Which.
+        channel_id: ChannelId,
+        /// The last position that was read.
+        position: Position,
+    },
     /// Tell me whether these users are here, and no others any more.
     Watch {
         /// Whom.
@@ -38,7 +45,7 @@ pub enum ClientFrame {
 
 impl ClientFrame {
     /// Every `op` of a client.
-    pub const OPS: [&str; 6] = ["identify", "send", "heartbeat", "fetch", "typing", "watch"];
+    pub const OPS: [&str; 7] = ["identify", "send", "heartbeat", "fetch", "typing", "read", "watch"];
 }
 
 /// Who a client is, and what it has seen.

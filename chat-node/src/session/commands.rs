@@ -74,6 +74,9 @@ impl Session {
             ClientFrame::Heartbeat => self.outputs.push_back(Output::AcknowledgeHeartbeat),
             ClientFrame::Fetch(fetch) => self.fetch(fetch),
             ClientFrame::Typing { channel_id } => self.typing(channel_id, now),
+            ClientFrame::Read { channel_id: channel, position } => {
+                self.outputs.push_back(Output::MarkRead { channel, position });
+            }
             ClientFrame::Watch { user_ids } => self.watch(user_ids),
             // They have been taken care of before.
             ClientFrame::Identify(_) | ClientFrame::Send(_) => {}

@@ -37,6 +37,13 @@ pub enum Output {
     AcknowledgeHeartbeat,
     /// Tell the channel's other followers that the user is writing.
     Typing(ChannelId),
+    /// Note that the user has read a channel up to a position, if they may read it.
+    MarkRead {
+        /// The channel.
+        channel: ChannelId,
+        /// The position.
+        position: Position,
+    },
     /// Queue whether these users are here, of whom the user may know it, and every change of it. No others any more.
     Watch(Watched),
     /// The request is answered: write what is queued, and end.

@@ -375,6 +375,13 @@ fn typing_is_told_once_in_three_seconds_and_only_where_the_user_is() {
 }
 
 #[test]
+fn what_was_read_is_noted() {
+    let (mut client, _) = Client::live("{}");
+    client.says(r#"{"op":"read","channel_id":"2","position":"4"}"#);
+    assert_eq!(client.outputs(), [Output::MarkRead { channel: ChannelId(2), position: Position(4) }]);
+}
+
+#[test]
 fn so_many_users_can_be_watched_and_no_more() {
     let (mut client, _) = Client::live("{}");
     let watch = |count: usize| {
