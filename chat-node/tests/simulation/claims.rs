@@ -34,19 +34,18 @@ impl Claims {
 
     /// Whether `user` must not see what is at a position.
     pub fn forbid_reading(&self, user: &UserId, channel: ChannelId, position: u64) -> bool {
-        self.forbid(user, channel, position, |left| !left.reads)
+        self.forbid(user, (channel, position), |left| !left.reads)
     }
 
     /// Whether nothing of `user` may be stored at a position.
     pub fn forbid_writing(&self, user: &UserId, channel: ChannelId, position: u64) -> bool {
-        self.forbid(user, channel, position, |left| !left.sends)
+        self.forbid(user, (channel, position), |left| !left.sends)
     }
 
     fn forbid(
         &self,
         user: &UserId,
-        channel: ChannelId,
-        position: u64,
+        (channel, position): (ChannelId, u64),
         without: impl Fn(Left) -> bool,
     ) -> bool {
         let mut own = self.0.iter().filter(|((_, of), claim)| of == user && without(claim.left));
