@@ -275,7 +275,7 @@ async fn the_platform_sees_what_the_node_does() {
     let report = node.admin("/v1/node").await.json();
     assert_eq!((&report["state"], &report["connections"]), (&json!("ready"), &json!(1)));
     let metrics = node.admin("/metrics").await.body;
-    assert!(metrics.contains("\nvibetalk_connections 1\n"), "{metrics}");
+    assert!(metrics.contains("\nvibetalk_connections{transport=\"websocket\"} 1\n"), "{metrics}");
     tokio::time::timeout(Duration::from_secs(5), node.drain()).await.unwrap().unwrap();
 }
 

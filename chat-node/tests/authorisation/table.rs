@@ -210,6 +210,12 @@ pub const COMMANDS: &[Command] = &[
         cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci"]),
     },
     Command {
+        op: "read",
+        fields: r#"{"channel_id":"{channel}","position":"1"}"#,
+        done: "read",
+        cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci"]),
+    },
+    Command {
         op: "typing",
         fields: r#"{"channel_id":"{channel}"}"#,
         done: "typing",
