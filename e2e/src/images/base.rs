@@ -16,7 +16,7 @@ const PASSWD: &str = include_str!("../../images/base/passwd");
 const GROUP: &str = include_str!("../../images/base/group");
 const NAMES: &str = include_str!("../../images/base/nsswitch.conf");
 /// What this machine trusts: the package makes the bundle only when it is installed, by a shell.
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(super) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The base image. No node needs it by itself.
 pub async fn base(workshop: &Workshop<'_>) -> Result<Archive> {

@@ -91,12 +91,18 @@ async fn image(
         Ingredients::new(program.image, VERSION).text(&base.reference).file(&dockerfile)?.file(&binary)?;
     let make = async |job: Job| {
         let stage = job.scratch.join("build");
-        fs::create_dir_all(stage.join("out"))?;
-        fs::copy(&binary, stage.join("out").join(program.binary))
-            .with_context(|| format!("cannot copy {}", binary.display()))?;
+        put(&binary, &stage.join("out").join(program.binary))?;
+        // The Rust image has it too.
+        put(base::CERTIFICATES.as_ref(), &stage.join(base::CERTIFICATES.trim_start_matches('/')))?;
         bake(&job, base, &dockerfile, &stage).await
     };
     workshop.image(ingredients, Placement::EveryNode, make).await
+}
+
+fn put(file: &Path, target: &Path) -> Result<()> {
+    fs::create_dir_all(target.parent().unwrap_or(target))?;
+    fs::copy(file, target).with_context(|| format!("cannot copy {}", file.display()))?;
+    Ok(())
 }
 
 /// Runs the Dockerfile, with `stage` in place of its build stage.
