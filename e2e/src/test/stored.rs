@@ -31,12 +31,10 @@ impl Stored {
 /// The messages of a channel in the order of their positions.
 pub async fn messages(uri: &str, database: &str, channel: &str) -> Result<Vec<Stored>> {
     let client = Client::with_uri_str(uri).await.context("cannot use the store's URI")?;
-    let messages = client.database(database).collection::<Document>("messages");
+    let entries = client.database(database).collection::<Document>("entries");
     let channel: i64 = channel.parse()?;
-    let found = messages
-        .find(doc! { "channel": channel, "void": { "$exists": false } })
-        .sort(doc! { "position": 1 })
-        .await?;
+    let found =
+        entries.find(doc! { "channel": channel, "kind": "message" }).sort(doc! { "position": 1 }).await?;
     let documents: Vec<Document> = found.try_collect().await.context("cannot read the store")?;
     documents.iter().map(stored).collect()
 }
