@@ -6,7 +6,7 @@
 #![allow(missing_docs)]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -31,6 +31,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 struct Node {
     process: Child,
     address: String,
+    /// Without a reader the node's greeting would fail, and the node with it.
+    _out: BufReader<ChildStdout>,
     _data: tempfile::TempDir,
 }
 
@@ -44,9 +46,11 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()?;
         let out = process.stdout.take().context("the node has no output")?;
-        let line = BufReader::new(out).lines().next().context("the node said nothing")??;
-        let address = line.split("http://").nth(1).context("the node's first line is not its address")?;
-        Ok(Self { address: address.trim_end_matches('/').to_owned(), process, _data: data })
+        let (mut out, mut line) = (BufReader::new(out), String::new());
+        out.read_line(&mut line)?;
+        let address =
+            line.trim().split("http://").nth(1).context("the node's first line is not its address")?;
+        Ok(Self { address: address.trim_end_matches('/').to_owned(), process, _out: out, _data: data })
     }
 
     /// A line of the kernel's file about the process, in KiB.
