@@ -312,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn the_autoscaler_finds_the_connections_by_their_name() {
+        let metrics = Metrics::new().unwrap();
+        metrics.connections(Transport::WebSocket).inc();
+        let series = format!("{}{{", crds::node::CONNECTIONS_METRIC);
+        assert!(metrics.render().unwrap().contains(&series));
+    }
+
+    #[test]
     fn failures_are_counted_by_their_reason() {
         let metrics = Metrics::new().unwrap();
         metrics.publish_failed(PublishFailure::Nack, 2);

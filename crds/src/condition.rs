@@ -19,6 +19,8 @@ pub enum ConditionType {
     AutoscalingActive,
     /// Users can reach the chat nodes from outside.
     ExposureReady,
+    /// Prometheus is told of the chat nodes.
+    MonitoringReady,
     /// A change is being rolled out.
     Progressing,
     /// The operator observes and changes nothing.
@@ -27,7 +29,7 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type, in the order of the status.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ready,
         Self::WorkloadAvailable,
         Self::TopologyInSync,
@@ -35,6 +37,7 @@ impl ConditionType {
         Self::ClocksInSync,
         Self::AutoscalingActive,
         Self::ExposureReady,
+        Self::MonitoringReady,
         Self::Progressing,
         Self::Paused,
     ];
@@ -79,6 +82,12 @@ pub enum Reason {
     AutoscalerFailing,
     /// The Ingress has no address yet.
     AddressPending,
+    /// No gateway has taken the route yet; the message has the gateway's words.
+    RouteNotAccepted,
+    /// The Kubernetes cluster does not have a kind that the spec asks for; the message names it.
+    KindMissing,
+    /// The spec asks for no chat nodes.
+    Hibernating,
     /// An object of the name that is needed exists and belongs to something else; the message names it.
     NameTaken,
     /// A write to the API server failed; the message has its words.

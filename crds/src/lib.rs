@@ -24,6 +24,8 @@ mod cluster;
 #[cfg(feature = "resource")]
 pub mod condition;
 #[cfg(feature = "resource")]
+mod schema;
+#[cfg(feature = "resource")]
 pub mod yaml;
 
 #[cfg(feature = "resource")]

@@ -14,6 +14,8 @@ pub const ADMIN_PORT: u16 = 9090;
 pub const REPORT_PATH: &str = "/v1/node";
 /// Path on the admin port to which `POST` makes the node move its clients away and end, as SIGTERM does.
 pub const DRAIN_PATH: &str = "/v1/drain";
+/// Name of the metric with a chat node's open client connections, one series for each transport.
+pub const CONNECTIONS_METRIC: &str = "vibetalk_connections";
 /// Where the operator mounts the [`NodeConfig`] in a pod, as YAML.
 pub const CONFIG_PATH: &str = "/etc/vibetalk/config.yaml";
 

@@ -24,6 +24,7 @@ pub enum RoutingMode {
 
 /// The partitions of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "resource", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TopologyPlan {
     /// Grows by one with every change of the rest; first 1.

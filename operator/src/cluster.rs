@@ -91,6 +91,11 @@ impl Cluster {
         })
     }
 
+    /// The field that says where the broker's credentials are.
+    pub fn broker_field(&self) -> &'static str {
+        self.rabbitmq.as_ref().map_or("spec.rabbitmq.secretRef", RabbitMq::credentials_field)
+    }
+
     /// The name in the broker.
     pub fn key(&self) -> ClusterKey {
         ClusterKey::new(&self.namespace, &self.name)

@@ -65,7 +65,7 @@ fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, 
         marks: scaling.marks,
         apply: drift.apply,
         prune: drift.prune,
-        unread: observed.unread(),
+        unread: observed.unread(cluster),
         requeue: topology.requeue.min(scaling.requeue),
         ..Plan::report_only(status, Requeue::Poll)
     }
@@ -86,7 +86,7 @@ fn refuse(cluster: &Cluster, observed: &Observed, invalid: &InvalidSpec, now: Ti
         topology: previous.topology,
         ..status(cluster, &observed.children, verdicts.into(), now)
     };
-    Plan { unread: observed.unread(), ..Plan::report_only(status, Requeue::Poll) }
+    Plan { unread: observed.unread(cluster), ..Plan::report_only(status, Requeue::Poll) }
 }
 
 fn status(

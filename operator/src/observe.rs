@@ -134,7 +134,7 @@ impl Children {
 
 impl Observed {
     /// What the API server did not tell, if anything.
-    pub fn unread(&self) -> Option<String> {
+    pub fn unread(&self, cluster: &Cluster) -> Option<String> {
         let child = self.children.0.iter().find_map(|(kind, seen)| match seen {
             Seen::Unknown(why) => Some(format!("{kind}: {why}")),
             Seen::Known(_) => None,
@@ -144,7 +144,7 @@ impl Observed {
             Seen::Known(_) => None,
         };
         let secret = || {
-            self.secrets.all().into_iter().find_map(|(_, state)| match state {
+            self.secrets.all(cluster).into_iter().find_map(|(_, state)| match state {
                 SecretState::Unknown(why) => Some(format!("Secret: {why}")),
                 _ => None,
             })

@@ -79,8 +79,8 @@ pub fn build(blueprint: &Blueprint<'_>) -> Vec<Object> {
         let autoscaler = horizontal_pod_autoscaler::build(blueprint, autoscaling);
         objects.push(Object::new(Kind::HorizontalPodAutoscaler, &autoscaler));
     }
-    if let Some(exposure) = &blueprint.spec.exposure {
-        objects.push(Object::new(Kind::Ingress, &ingress::build(blueprint, &exposure.ingress)));
+    if let Some(ingress) = blueprint.spec.exposure.as_ref().and_then(|exposure| exposure.ingress.as_ref()) {
+        objects.push(Object::new(Kind::Ingress, &ingress::build(blueprint, ingress)));
     }
     objects
 }

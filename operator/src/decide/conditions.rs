@@ -1,4 +1,4 @@
-//! The nine conditions: what each says, and how they become the status.
+//! The conditions: what each says, and how they become the status.
 
 use crds::VibeTalkClusterSpec;
 use crds::condition::{ConditionType, Reason};
@@ -102,7 +102,7 @@ pub(super) fn previous(cluster: &Cluster, kind: ConditionType) -> Option<Verdict
     Some(Verdict { kind, state, reason: condition.reason.clone(), message: condition.message.clone() })
 }
 
-/// All nine conditions in their order. `Ready` sums up, and a time moves only when its status flips.
+/// All conditions in their order. `Ready` sums up, and a time moves only when its status flips.
 pub(super) fn assemble(cluster: &Cluster, mut verdicts: Vec<Verdict>, now: Timestamp) -> Vec<Condition> {
     if verdicts.iter().all(|verdict| verdict.kind != ConditionType::Ready) {
         verdicts.push(ready(&verdicts));

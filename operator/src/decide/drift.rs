@@ -24,6 +24,9 @@ const MERGED_LISTS: [&str; 8] = [
     "volumes",
 ];
 
+/// Maps whose values are quantities, or may be: `target` is that of an autoscaler's metric.
+const QUANTITIES: [&str; 3] = ["requests", "limits", "target"];
+
 #[derive(Debug, Default)]
 pub(super) struct Drift {
     pub(super) apply: Vec<Object>,
@@ -82,7 +85,7 @@ fn taken(object: &Object) -> Verdict {
 /// Whether `live` is all that `desired` says; it may be more. `field` is the name that `desired` stands under.
 fn holds(desired: &Value, live: &Value, field: &str) -> bool {
     match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) if field == "requests" || field == "limits" => {
+        (Value::Object(desired), Value::Object(live)) if QUANTITIES.contains(&field) => {
             desired.iter().all(|(key, value)| live.get(key).is_some_and(|live| same_quantity(value, live)))
         }
         (Value::Object(desired), Value::Object(live)) => object_holds(desired, live),
@@ -185,6 +188,10 @@ mod tests {
     #[test]
     fn quantities_are_compared_by_value() {
         let limits = |text: &str| json!({"limits": {"cpu": text}});
+        assert!(check(
+            &json!({"target": {"averageValue": "5000"}}),
+            &json!({"target": {"averageValue": "5k"}})
+        ));
         for (desired, live) in [("0.5", "500m"), ("1024Mi", "1Gi"), ("1000m", "1"), ("1e3", "1k")] {
             assert!(check(&limits(desired), &limits(live)), "{desired} {live}");
         }

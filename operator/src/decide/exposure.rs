@@ -18,15 +18,16 @@ pub(super) fn decide(spec: &VibeTalkClusterSpec, children: &Children) -> Exposed
         let message = "spec.exposure is absent: only the Service leads to the chat nodes";
         return Exposed { verdict: Verdict::no(kind, Reason::NotRequested, message), url: None };
     };
+    let Some(ingress) = &exposure.ingress else {
+        let message = "the route has not been looked at yet";
+        return Exposed { verdict: Verdict::unknown(kind, Reason::NotObserved, message), url: None };
+    };
     match children.ingress().as_ref().and_then(address) {
         Some(address) => {
-            let url = url(&exposure.ingress, &address);
+            let url = url(ingress, &address);
             Exposed { verdict: Verdict::yes(kind, format!("served at {url}")), url: Some(url) }
         }
-        None => Exposed {
-            verdict: Verdict::no(kind, Reason::AddressPending, pending(&exposure.ingress)),
-            url: None,
-        },
+        None => Exposed { verdict: Verdict::no(kind, Reason::AddressPending, pending(ingress)), url: None },
     }
 }
 

@@ -10,7 +10,7 @@ use crate::observe::{SecretState, Secrets};
 pub(super) fn overrule(verdicts: &mut Vec<Verdict>, secrets: &Secrets, cluster: &Cluster) {
     let needed_for =
         [ConditionType::TopologyInSync, ConditionType::StoreReachable, ConditionType::WorkloadAvailable];
-    for ((field, state), kind) in secrets.all().into_iter().zip(needed_for) {
+    for ((field, state), kind) in secrets.all(cluster).into_iter().zip(needed_for) {
         if let Some((reason, message)) = problem(field, state, cluster) {
             conditions::overrule(verdicts, Verdict::no(kind, reason, message));
         }

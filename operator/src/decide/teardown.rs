@@ -39,7 +39,7 @@ pub(super) fn decide(cluster: &Cluster, observed: &Observed, since: Timestamp, n
         BrokerState::NotAsked => match &observed.secrets.rabbitmq {
             SecretState::Unknown(why) => why.clone(),
             state => {
-                let gone = secrets::problem("spec.rabbitmq.secretRef", state, cluster);
+                let gone = secrets::problem(cluster.broker_field(), state, cluster);
                 let why = gone.map_or_else(|| "no credentials".to_owned(), |(_, message)| message);
                 return Plan { notices: vec![left(&why)], ..let_go() };
             }

@@ -2,6 +2,7 @@
 
 mod rules;
 
+use crds::condition::ConditionType;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
@@ -29,7 +30,7 @@ fn the_first_visit_holds_the_resource_and_makes_everything_in_order() {
             "apply Ingress",
         ]
     );
-    assert_eq!(plan.status.conditions.len(), 9);
+    assert_eq!(plan.status.conditions.len(), ConditionType::ALL.len());
     assert_eq!(plan.requeue, Requeue::Soon);
 }
 

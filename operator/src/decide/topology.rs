@@ -69,7 +69,8 @@ fn compare(cluster: &Cluster, spec: &VibeTalkClusterSpec, found: &[Exchange]) ->
     };
     let in_sync = missing.is_empty() && different.is_empty();
     let status = if in_sync {
-        Some(TopologyStatus { epoch: FIRST_EPOCH, partitions })
+        let routing = spec.rabbitmq.routing;
+        Some(TopologyStatus { epoch: FIRST_EPOCH, partitions, routing, target: None, step: None })
     } else {
         cluster.status.topology
     };

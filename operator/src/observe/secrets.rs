@@ -22,7 +22,7 @@ type Data = BTreeMap<String, ByteString>;
 /// The state of each Secret that a spec names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Secrets {
-    /// `spec.rabbitmq.secretRef`
+    /// `spec.rabbitmq.secretRef`, or the one behind `spec.rabbitmq.clusterRef`
     pub rabbitmq: SecretState,
     /// `spec.mongodb.secretRef`
     pub mongodb: SecretState,
@@ -70,9 +70,9 @@ pub struct InvalidKey {
 
 impl Secrets {
     /// Each with the field that names it.
-    pub fn all(&self) -> [(&'static str, &SecretState); 3] {
+    pub fn all(&self, cluster: &Cluster) -> [(&'static str, &SecretState); 3] {
         [
-            ("spec.rabbitmq.secretRef", &self.rabbitmq),
+            (cluster.broker_field(), &self.rabbitmq),
             ("spec.mongodb.secretRef", &self.mongodb),
             ("spec.auth.secretRef", &self.auth),
         ]
@@ -94,8 +94,9 @@ impl InvalidKey {
 pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Option<Access>) {
     let spec = cluster.spec.as_ref().ok();
     let name = |secret: Option<&crds::SecretRef>| secret.map(|secret| secret.name.clone());
+    let rabbitmq = cluster.rabbitmq.as_ref().and_then(|rabbitmq| rabbitmq.secret_name());
     let (rabbitmq, mongodb, auth) = tokio::join!(
-        fetch(ctx, cluster, name(cluster.rabbitmq.as_ref().map(|rabbitmq| &rabbitmq.secret_ref))),
+        fetch(ctx, cluster, rabbitmq.map(std::borrow::Cow::into_owned)),
         fetch(ctx, cluster, name(spec.map(|spec| &spec.mongodb.secret_ref))),
         async {
             match spec.map(|spec| spec.auth.secret_ref.as_ref()) {

@@ -35,7 +35,7 @@ pub(super) fn text(blueprint: &Blueprint<'_>) -> String {
 
 fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
     let spec = blueprint.spec;
-    let RabbitMq { partitions, routing, server_queue, .. } = spec.rabbitmq;
+    let &RabbitMq { partitions, routing, server_queue, .. } = &spec.rabbitmq;
     NodeConfig {
         cluster: blueprint.cluster.key(),
         topology: TopologyOrder::of(TopologyPlan { epoch: FIRST_EPOCH, partitions, routing }),
@@ -43,7 +43,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
         store: StoreConfig {
             database: spec.mongodb.database.clone(),
             bucket: spec.mongodb.bucket,
-            retention: None,
+            retention: spec.mongodb.retention,
         },
         auth: AuthConfig {
             jwks: spec.auth.jwks.clone(),
@@ -53,7 +53,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
         official_group: OfficialGroupConfig {
             name: spec.official_group.name.clone(),
             topic: spec.official_group.topic.clone(),
-            admins: Vec::new(),
+            admins: spec.official_group.admins.iter().cloned().collect(),
         },
         drain_window: spec.drain.window,
         trusted_proxies: PRIVATE_NETWORKS.map(str::to_owned).into(),

@@ -1,8 +1,8 @@
 //! The chat nodes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crds::SecretRef;
 use crds::VibeTalkClusterSpec;
 use crds::binding::{auth, mongodb, rabbitmq};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -123,11 +123,11 @@ fn tolerations(of_user: &[Toleration]) -> Vec<Toleration> {
 }
 
 /// The directory of each service's credentials, and the Secret that fills it.
-pub(super) fn bindings(spec: &VibeTalkClusterSpec) -> Vec<(&'static str, &SecretRef)> {
-    let always =
-        [(rabbitmq::DIRECTORY, &spec.rabbitmq.secret_ref), (mongodb::DIRECTORY, &spec.mongodb.secret_ref)];
-    let keys = spec.auth.secret_ref.as_ref().map(|secret| (auth::DIRECTORY, secret));
-    always.into_iter().chain(keys).collect()
+pub(super) fn bindings(spec: &VibeTalkClusterSpec) -> Vec<(&'static str, Cow<'_, str>)> {
+    let broker = spec.rabbitmq.secret_name().map(|name| (rabbitmq::DIRECTORY, name));
+    let store = (mongodb::DIRECTORY, Cow::from(&spec.mongodb.secret_ref.name));
+    let keys = spec.auth.secret_ref.as_ref().map(|secret| (auth::DIRECTORY, Cow::from(&secret.name)));
+    broker.into_iter().chain([store]).chain(keys).collect()
 }
 
 fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
@@ -142,7 +142,7 @@ fn volumes(blueprint: &Blueprint<'_>) -> Vec<Volume> {
     let secrets = bindings(blueprint.spec).into_iter().map(|(directory, secret)| Volume {
         name: directory.to_owned(),
         secret: Some(SecretVolumeSource {
-            secret_name: Some(secret.name.clone()),
+            secret_name: Some(secret.into_owned()),
             default_mode: Some(FILE_MODE),
             ..SecretVolumeSource::default()
         }),

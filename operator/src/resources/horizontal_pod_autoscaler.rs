@@ -2,10 +2,12 @@
 //! so the two never fight, and shrinking goes through the drain.
 
 use crds::Autoscaling;
+use crds::node::CONNECTIONS_METRIC;
 use k8s_openapi::api::autoscaling::v2::{
-    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
-    MetricTarget, ResourceMetricSource,
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricIdentifier,
+    MetricSpec, MetricTarget, PodsMetricSource, ResourceMetricSource,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{Blueprint, metadata};
 
@@ -21,10 +23,31 @@ pub(super) fn build(blueprint: &Blueprint<'_>, autoscaling: &Autoscaling) -> Hor
             },
             min_replicas: Some(autoscaling.min_replicas),
             max_replicas: autoscaling.max_replicas,
-            metrics: Some(vec![cpu(autoscaling.target_cpu_utilization)]),
-            ..HorizontalPodAutoscalerSpec::default()
+            metrics: Some(metrics(autoscaling)),
+            behavior: autoscaling.behavior.clone(),
         }),
         ..HorizontalPodAutoscaler::default()
+    }
+}
+
+fn metrics(autoscaling: &Autoscaling) -> Vec<MetricSpec> {
+    let connections = autoscaling.target_connections.map(connections);
+    let cpu = autoscaling.cpu_target().map(cpu);
+    connections.into_iter().chain(cpu).chain(autoscaling.metrics.iter().cloned()).collect()
+}
+
+fn connections(target: i32) -> MetricSpec {
+    MetricSpec {
+        type_: "Pods".to_owned(),
+        pods: Some(PodsMetricSource {
+            metric: MetricIdentifier { name: CONNECTIONS_METRIC.to_owned(), selector: None },
+            target: MetricTarget {
+                type_: "AverageValue".to_owned(),
+                average_value: Some(Quantity(target.to_string())),
+                ..MetricTarget::default()
+            },
+        }),
+        ..MetricSpec::default()
     }
 }
 
@@ -40,5 +63,27 @@ fn cpu(percent: i32) -> MetricSpec {
             },
         }),
         ..MetricSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        let autoscaling: Autoscaling = serde_json::from_str(text).unwrap();
+        let name = |metric: MetricSpec| {
+            let pods = metric.pods.map(|pods| pods.metric.name);
+            pods.or(metric.resource.map(|resource| resource.name)).unwrap()
+        };
+        metrics(&autoscaling).into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn every_metric_that_is_asked_for_is_followed() {
+        assert_eq!(names(r#"{"maxReplicas":9}"#), ["cpu"]);
+        let all = r#"{"maxReplicas":9,"targetConnections":5,"targetCPUUtilization":50,"metrics":[
+            {"type":"Pods","pods":{"metric":{"name":"own"},"target":{"type":"AverageValue","averageValue":"1"}}}]}"#;
+        assert_eq!(names(all), ["vibetalk_connections", "cpu", "own"]);
     }
 }

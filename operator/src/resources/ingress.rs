@@ -73,10 +73,8 @@ mod tests {
     #[test]
     fn the_users_annotations_win() {
         let exposure = IngressExposure {
-            class_name: None,
-            host: None,
-            tls: None,
             annotations: BTreeMap::from([(ANNOTATIONS[0].0.to_owned(), "8m".to_owned())]),
+            ..IngressExposure::default()
         };
         assert_eq!(annotations(&exposure)[ANNOTATIONS[0].0], "8m");
         assert_eq!(annotations(&exposure)[ANNOTATIONS[2].0], "3600");

@@ -1,6 +1,7 @@
 //! The objects in the API server.
 
 use crds::VibeTalkCluster;
+use crds::condition::ConditionType;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
@@ -70,12 +71,12 @@ async fn a_settled_cluster_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn all_nine_conditions_are_set_on_the_first_visit() {
+async fn all_conditions_are_set_on_the_first_visit() {
     let Some(namespace) = Namespace::with_secrets().await else { return };
     namespace.make("demo", spec()).await;
     namespace.visit("demo").await.unwrap();
     let status = namespace.status("demo").await;
-    assert_eq!(status.conditions.len(), 9);
+    assert_eq!(status.conditions.len(), ConditionType::ALL.len());
     assert_eq!(status.observed_generation, Some(1));
     assert_eq!(status.selector, "app.kubernetes.io/instance=demo,app.kubernetes.io/name=chat-node");
 }

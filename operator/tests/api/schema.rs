@@ -28,12 +28,58 @@ const REFUSED: &[(Change, &str)] = &[
         |spec| spec["auth"] = json!({ "jwks": "http://sso.example/keys", "audience": "chat" }),
         "spec.auth.jwks",
     ),
+    (|spec| drop(spec["rabbitmq"].as_object_mut().unwrap().remove("secretRef")), "where is the broker?"),
+    (|spec| spec["rabbitmq"]["clusterRef"] = json!({ "name": "rabbit" }), "where is the broker?"),
+    (|spec| spec["rabbitmq"]["routing"] = "Random".into(), "spec.rabbitmq.routing"),
+    (|spec| spec["mongodb"]["retention"] = "ever".into(), "spec.mongodb.retention"),
+    (|spec| spec["officialGroup"] = json!({ "admins": ["no spaces"] }), "spec.officialGroup.admins[0]"),
     (|spec| spec["drain"] = json!({ "window": "soon" }), "spec.drain.window"),
+    (|spec| spec["drain"] = json!({ "window": "2h" }), "spec.drain.window"),
     (
         |spec| spec["autoscaling"] = json!({ "minReplicas": 4, "maxReplicas": 3 }),
         "minReplicas must not be greater",
     ),
+    (
+        |spec| {
+            spec["autoscaling"] = json!({ "maxReplicas": 3, "keda": { "prometheus": "http://prometheus" } });
+        },
+        "keda needs targetConnections",
+    ),
+    (|spec| spec["exposure"] = json!({}), "exactly one of ingress and gateway"),
+    (
+        |spec| {
+            spec["exposure"] = json!({ "ingress": {}, "gateway": { "parentRefs": [{ "name": "public" }] } })
+        },
+        "exactly one of ingress and gateway",
+    ),
+    (
+        |spec| spec["exposure"] = json!({ "gateway": { "parentRefs": [] } }),
+        "spec.exposure.gateway.parentRefs",
+    ),
     (|spec| spec["exposure"] = json!({ "ingress": { "host": "Not A Host" } }), "spec.exposure.ingress.host"),
+    (|spec| spec["exposure"] = json!({ "ingress": { "path": "chat" } }), "spec.exposure.ingress.path"),
+    (
+        |spec| spec["exposure"] = json!({ "ingress": { "controller": "AwsAlb", "path": "/chat" } }),
+        "leave path at /",
+    ),
+    (
+        |spec| {
+            let tls = json!({ "secretName": "tls" });
+            spec["exposure"] = json!({ "ingress": { "controller": "AwsAlb", "tls": tls } });
+        },
+        "tls needs host",
+    ),
+    (|spec| spec["pod"] = json!({ "labels": { "app.kubernetes.io/name": "x" } }), "are the operator's"),
+    (|spec| spec["pod"] = json!({ "annotations": { "vibetalk.dev/x": "x" } }), "are the operator's"),
+    (|spec| spec["pod"] = json!({ "env": [{ "name": "VT_LISTEN", "value": "x" }] }), "are the operator's"),
+    (
+        |spec| {
+            let one = json!({ "name": "A", "value": "x" });
+            spec["pod"] = json!({ "env": [one, one] });
+        },
+        "Duplicate value",
+    ),
+    (|spec| spec["networkPolicy"] = json!({ "ports": [0] }), "spec.networkPolicy.ports[0]"),
     (
         |spec| {
             spec["autoscaling"] = json!({ "maxReplicas": 3 });
@@ -63,14 +109,35 @@ async fn a_name_that_no_service_can_have_is_refused() {
     }
 }
 
+async fn change(namespace: &Namespace, spec: Value) -> kube::Result<VibeTalkCluster> {
+    let patch = Patch::Merge(json!({ "spec": spec }));
+    namespace.api::<VibeTalkCluster>().patch("demo", &PatchParams::default(), &patch).await
+}
+
 #[tokio::test]
-async fn partitions_cannot_be_changed() {
+async fn partitions_and_routing_can_be_changed() {
     let Some(namespace) = Namespace::empty().await else { return };
     namespace.make("demo", spec()).await;
-    let patch = Patch::Merge(json!({ "spec": { "rabbitmq": { "partitions": 8 } } }));
-    let refused =
-        namespace.api::<VibeTalkCluster>().patch("demo", &PatchParams::default(), &patch).await.unwrap_err();
-    assert!(refused.to_string().contains("partitions cannot be changed"), "{refused}");
+    change(&namespace, json!({ "rabbitmq": { "partitions": 8, "routing": "Static" } })).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_length_of_a_bucket_is_that_of_its_database() {
+    let Some(namespace) = Namespace::empty().await else { return };
+    namespace.make("demo", spec()).await;
+    let refused = change(&namespace, json!({ "mongodb": { "bucket": "5d" } })).await.unwrap_err();
+    assert!(refused.to_string().contains("a new bucket needs a new database"), "{refused}");
+    change(&namespace, json!({ "mongodb": { "bucket": "5d", "database": "other" } })).await.unwrap();
+}
+
+#[tokio::test]
+async fn null_is_the_same_as_absent() {
+    let Some(namespace) = Namespace::empty().await else { return };
+    let mut nulls = spec();
+    nulls["rabbitmq"]["clusterRef"] = Value::Null;
+    nulls["exposure"] = json!({ "ingress": {}, "gateway": null });
+    nulls["autoscaling"] = Value::Null;
+    namespace.make("demo", nulls).await;
 }
 
 #[tokio::test]
@@ -89,8 +156,19 @@ async fn what_is_left_out_is_filled_in() {
 }
 
 #[tokio::test]
-async fn the_example_is_accepted() {
+async fn every_example_is_accepted_and_converges_as_far_as_it_can_without_its_services() {
     let Some(namespace) = Namespace::empty().await else { return };
-    let example: Value = serde_yaml::from_str(include_str!("../../../crds/examples/demo.yaml")).unwrap();
-    namespace.make("demo", example["spec"].clone()).await;
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/examples");
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(directory).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let example: Value = serde_yaml::from_str(&text).unwrap();
+        let name = example["metadata"]["name"].as_str().unwrap().to_owned();
+        namespace.make(&name, example["spec"].clone()).await;
+        namespace.settle(&name).await;
+        assert_eq!(namespace.condition(&name, "Ready").await.1, "SecretMissing", "{name}");
+        names.push(name);
+    }
+    names.sort();
+    assert_eq!(names, ["autoscaling", "demo", "gateway", "keda", "production"]);
 }

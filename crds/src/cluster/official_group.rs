@@ -1,0 +1,37 @@
+//! The group that everyone is a member of.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The group that everyone is a member of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OfficialGroup {
+    /// Shown name.
+    #[serde(default = "default_name")]
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+
+    /// Shown topic.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub topic: String,
+
+    /// Users who moderate it, by the `sub` claim of their tokens: they mute, ban, delete, and make channels. Who was
+    /// named once stays one when the name is removed here.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_.@:-]+$")))]
+    pub admins: BTreeSet<String>,
+}
+
+impl Default for OfficialGroup {
+    fn default() -> Self {
+        Self { name: default_name(), topic: String::new(), admins: BTreeSet::new() }
+    }
+}
+
+fn default_name() -> String {
+    "Official".to_owned()
+}
