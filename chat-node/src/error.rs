@@ -60,7 +60,7 @@ error_codes! {
     RateLimited, "rate_limited", 429, "Too many commands; try again after the stated time.";
     TooManyConnections, "too_many_connections", 429, "This user or this address has too many connections to this node; close one.";
     Internal, "internal", 500, "The server failed; its log says why.";
-    Unavailable, "unavailable", 503, "The store does not answer; try again after the stated time, with the same nonce.";
+    Unavailable, "unavailable", 503, "The store does not answer, or others keep changing the same thing; try again after the stated time, with the same nonce.";
     Timeout, "timeout", 504, "The request took too long; it may have been done or not.";
     NodeFull, "node_full", 503, "This node takes no more connections; try again.";
 }

@@ -4,7 +4,8 @@
 mod support;
 
 use chat_node::groups::{GroupKind, GroupSettings, Role};
-use chat_node::ids::{GroupId, UserId};
+use chat_node::ids::{GroupId, Revision, UserId};
+use chat_node::store::RoleWrite;
 use serde_json::{Value, json};
 use support::client::{Client, Closed};
 use support::cluster::{Cluster, TestNode};
@@ -79,7 +80,8 @@ async fn presence_is_told_of_members_of_a_private_group_but_not_of_who_is_banned
     let (group, kind) = (GroupId(5), GroupKind::Private { owner: ada.clone() });
     cluster.store.create_group(group, &kind, &GroupSettings::default()).await.unwrap();
     for (user, role) in [(&bob, Role::Member), (&eve, Role::Banned)] {
-        cluster.store.set_role(group, (user, Some(role)), 0).await.unwrap();
+        let write = RoleWrite { user: user.clone(), role: Some(role), over: Revision(0), since_ms: 0 };
+        cluster.store.set_role(group, &write).await.unwrap();
     }
     for (watcher, watched, seen) in [("ada", ["bob", "eve"], vec!["bob"]), ("eve", ["ada", "bob"], vec![])] {
         let mut client = Client::ready(&node, watcher).await;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 pub use self::permission::{Override, OverrideTarget, Permissions};
 pub use self::role::Role;
-use crate::ids::{AccessVersion, GroupId, UserId};
+use crate::ids::{AccessVersion, GroupId, Revision, UserId};
 
 /// The most groups of one user, beside the official one.
 pub const GROUPS_OF_USER_MAX: usize = 100;
@@ -28,6 +28,8 @@ pub struct Group {
     pub kind: GroupKind,
     /// What it shows of itself.
     pub settings: GroupSettings,
+    /// How often these were replaced.
+    pub revision: Revision,
     /// How often it has changed.
     pub version: AccessVersion,
     /// Whom its last changes concerned, oldest first; the last one is that of [`Self::version`].
@@ -101,7 +103,8 @@ mod tests {
 
     fn group(kind: GroupKind) -> Group {
         let changes = vec![Concerned::Everyone, Concerned::User("ada".parse().unwrap())];
-        Group { id: GroupId(9), kind, settings: GroupSettings::default(), version: AccessVersion(7), changes }
+        let (settings, revision) = (GroupSettings::default(), Revision::default());
+        Group { id: GroupId(9), kind, settings, revision, version: AccessVersion(7), changes }
     }
 
     #[test]

@@ -93,6 +93,25 @@ impl GroupId {
 #[serde(transparent)]
 pub struct AccessVersion(pub u64);
 
+/// How often something was written that is replaced as a whole; 0: never. A write names the revision that it was made
+/// from, so that one that comes late finds another and does nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// The one that a write from this one makes.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// Whether this is the first one; so it is not stored.
+    pub fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 impl Position {
     /// The place after this one.
     #[must_use]

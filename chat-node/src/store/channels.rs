@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::groups::Override;
-use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, GroupId, Position, Revision, UserId};
 use crate::protocol::message::ChannelSettings;
 
 /// The most channels that [`ChannelStore::direct_channels`] returns.
@@ -21,6 +21,8 @@ pub struct Channel {
     pub settings: ChannelSettings,
     /// What its group's members may do here beyond or below their roles.
     pub overrides: Vec<Override>,
+    /// How often these were replaced.
+    pub revision: Revision,
     /// The group's version of the last change that concerned who may use it.
     pub access: AccessVersion,
     /// Last position given out; [`Position`] 0 if none.

@@ -29,6 +29,7 @@ mod groups;
 mod history;
 mod layout;
 mod leases;
+mod members;
 mod reactions;
 mod reads;
 mod retention;

@@ -1,7 +1,7 @@
 //! A store that fails when a test says so.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use super::bucket::Bucket;
 use super::{
     Around, ChangeStore, Channel, ChannelStore, GroupStore, Inserted, Lease, LeaseStore, LogStore,
-    NewChannel, ReadStore, Reservation, Reserve, RetentionStore, Store, StoreError, UserStore,
+    NewChannel, ReadStore, Reservation, Reserve, RetentionStore, RoleWrite, Seat, Store, StoreError,
+    UserStore, Written,
 };
 use crate::groups::{Concerned, Group, GroupKind, GroupSettings, Member, Override, Role};
-use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, Revision, UserId};
 use crate::protocol::emoji::Emoji;
 use crate::protocol::message::{ChangeEntry, Entry, Message, ReactionCount, User};
 
@@ -27,13 +28,26 @@ pub(crate) struct Faulty {
     hold_groups: watch::Sender<bool>,
     group_reads: AtomicU32,
     member_lists: AtomicU32,
+    delay_grants: AtomicU32,
+    delayed: Mutex<Vec<Grant>>,
+    hold_grants: watch::Sender<bool>,
+    overtake_grants: AtomicU32,
+}
+
+/// A write that says who may do what.
+#[derive(Clone, Debug)]
+enum Grant {
+    Role(GroupId, RoleWrite),
+    Overrides(ChannelId, Vec<Override>, Revision),
+    Settings(GroupId, GroupSettings, Revision),
 }
 
 impl Faulty {
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
         let (down, lose_inserts, skip_inserts, skip_folds) = Default::default();
         let (group_reads, member_lists) = Default::default();
-        let hold_groups = watch::Sender::new(false);
+        let (delay_grants, delayed, overtake_grants) = Default::default();
+        let (hold_groups, hold_grants) = (watch::Sender::new(false), watch::Sender::new(false));
         Arc::new(Self {
             store,
             down,
@@ -43,6 +57,10 @@ impl Faulty {
             hold_groups,
             group_reads,
             member_lists,
+            delay_grants,
+            delayed,
+            hold_grants,
+            overtake_grants,
         })
     }
 
@@ -76,6 +94,30 @@ impl Faulty {
         self.hold_groups.send_replace(hold);
     }
 
+    /// The next `count` writes of roles, overrides or a group's settings are not answered, and not done either, but on
+    /// their way.
+    pub fn delay_grants(&self, count: u32) {
+        self.delay_grants.store(count, Ordering::SeqCst);
+    }
+
+    /// Does the writes that were on their way.
+    pub async fn land_delayed_grants(&self) {
+        let delayed = std::mem::take(&mut *self.delayed.lock().unwrap());
+        for grant in delayed {
+            self.grant(grant).await.unwrap();
+        }
+    }
+
+    /// From now on such writes wait before they are done, until this is taken back.
+    pub fn hold_grants(&self, hold: bool) {
+        self.hold_grants.send_replace(hold);
+    }
+
+    /// The next `count` such writes find that another one was faster.
+    pub fn overtake_grants(&self, count: u32) {
+        self.overtake_grants.store(count, Ordering::SeqCst);
+    }
+
     /// How often a group was read.
     pub fn reads_of_groups(&self) -> u32 {
         self.group_reads.load(Ordering::SeqCst)
@@ -88,6 +130,29 @@ impl Faulty {
 
     fn up(&self) -> Result<&dyn Store, StoreError> {
         if self.down.load(Ordering::SeqCst) { Err(lost()) } else { Ok(&*self.store) }
+    }
+
+    async fn write(&self, grant: Grant) -> Result<Written, StoreError> {
+        if one_of(&self.delay_grants) {
+            self.delayed.lock().unwrap().push(grant);
+            return Err(lost());
+        }
+        let _ = self.hold_grants.subscribe().wait_for(|hold| !hold).await;
+        if one_of(&self.overtake_grants) {
+            return Ok(Written::Overtaken);
+        }
+        self.grant(grant).await
+    }
+
+    async fn grant(&self, grant: Grant) -> Result<Written, StoreError> {
+        let store = self.up()?;
+        match grant {
+            Grant::Role(group, write) => store.set_role(group, &write).await,
+            Grant::Overrides(channel, overrides, over) => {
+                store.set_overrides(channel, &overrides, over).await
+            }
+            Grant::Settings(group, settings, over) => store.set_group_settings(group, &settings, over).await,
+        }
     }
 }
 
@@ -268,8 +333,13 @@ impl GroupStore for Faulty {
         group
     }
 
-    async fn set_group_settings(&self, id: GroupId, settings: &GroupSettings) -> Result<(), StoreError> {
-        self.up()?.set_group_settings(id, settings).await
+    async fn set_group_settings(
+        &self,
+        id: GroupId,
+        settings: &GroupSettings,
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        self.write(Grant::Settings(id, settings.clone(), over)).await
     }
 
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
@@ -284,13 +354,12 @@ impl GroupStore for Faulty {
         self.up()?.roles(group, users).await
     }
 
-    async fn set_role(
-        &self,
-        group: GroupId,
-        member: (&UserId, Option<Role>),
-        since_ms: u64,
-    ) -> Result<(), StoreError> {
-        self.up()?.set_role(group, member, since_ms).await
+    async fn seat(&self, group: GroupId, user: &UserId) -> Result<Seat, StoreError> {
+        self.up()?.seat(group, user).await
+    }
+
+    async fn set_role(&self, group: GroupId, write: &RoleWrite) -> Result<Written, StoreError> {
+        self.write(Grant::Role(group, write.clone())).await
     }
 
     async fn members(
@@ -316,8 +385,13 @@ impl GroupStore for Faulty {
         self.up()?.create_channel(channel).await
     }
 
-    async fn set_overrides(&self, channel: ChannelId, overrides: &[Override]) -> Result<(), StoreError> {
-        self.up()?.set_overrides(channel, overrides).await
+    async fn set_overrides(
+        &self,
+        channel: ChannelId,
+        overrides: &[Override],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        self.write(Grant::Overrides(channel, overrides.to_vec(), over)).await
     }
 
     async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {

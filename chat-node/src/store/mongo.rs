@@ -32,6 +32,7 @@ mod groups;
 mod history;
 mod insert;
 mod leases;
+mod members;
 mod prepare;
 mod reactions;
 mod reads;
@@ -89,7 +90,7 @@ impl Mongo {
         self.database.collection("groups")
     }
 
-    fn members(&self) -> Collection<groups::MemberRow> {
+    fn members(&self) -> Collection<members::MemberRow> {
         self.database.collection("members")
     }
 

@@ -3,7 +3,7 @@
 use chat_node::groups::{Concerned, GroupKind, GroupSettings, Role};
 use chat_node::ids::{ChannelId, GroupId, UserId};
 use chat_node::protocol::message::{ChannelSettings, User};
-use chat_node::store::NewChannel;
+use chat_node::store::{NewChannel, RoleWrite};
 use serde_json::{Value, json};
 
 use super::support::cluster::{Cluster, TestNode};
@@ -138,8 +138,11 @@ impl World {
     }
 
     async fn give_role(&self, group: GroupId, user: &UserId, role: Option<Role>) {
-        self.cluster.store().set_role(group, (user, role), 0).await.unwrap();
-        self.cluster.store().bump(group, &Concerned::User(user.clone())).await.unwrap();
+        let (store, user) = (self.cluster.store(), user.clone());
+        let over = store.seat(group, &user).await.unwrap().revision;
+        let write = RoleWrite { user: user.clone(), role, over, since_ms: 0 };
+        store.set_role(group, &write).await.unwrap();
+        store.bump(group, &Concerned::User(user)).await.unwrap();
     }
 
     async fn with_message(&self, scene: Scene) -> Scene {

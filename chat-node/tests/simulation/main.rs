@@ -108,7 +108,7 @@ fn the_same_seed_is_the_same_run() {
 }
 
 fn finds(flaw: Flaw) {
-    let (failed, _) = run_all(400, Some(flaw));
+    let (failed, _) = run_all(2_000, Some(flaw));
     let (seed, outcome) = failed.unwrap_or_else(|| panic!("{flaw:?} is not found"));
     let violation = outcome.failure.unwrap().violation;
     println!("{flaw:?} is found at seed {seed}: {}", violation.what);

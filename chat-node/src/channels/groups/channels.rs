@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::super::permit::Right;
 use super::super::{Channels, problem_of, shown};
 use super::Insider;
+use super::fence::{decided, unless_overtaken};
 use crate::error::{ErrorCode, Problem};
 use crate::groups::{CHANNELS_OF_GROUP_MAX, Concerned, GroupKind, Override, Permissions};
 use crate::ids::{ChannelId, GroupId, UserId};
@@ -44,7 +45,7 @@ impl Channels {
     /// # Errors
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::Unavailable`].
     pub async fn channels_of(&self, user: &UserId, id: GroupId) -> Result<Vec<ChannelView>, Problem> {
-        let Insider { view, role } = self.insider(user, id).await?;
+        let Insider { view, role, .. } = self.insider(user, id).await?;
         let rows = self.store.channels_of(&[id]).await.map_err(|error| problem_of(&error))?;
         let shown = rows.iter().filter(|row| view.channels.contains_key(&row.id)).filter_map(|row| {
             let permissions = Permissions::of(user, Some(role), &row.overrides);
@@ -79,7 +80,7 @@ impl Channels {
         group: GroupId,
         plan: ChannelPlan,
     ) -> Result<ChannelView, Problem> {
-        let Insider { view, role } = self.manager(by, group).await?;
+        let Insider { view, role, .. } = self.manager(by, group).await?;
         compose::channel_settings(&plan.settings)?;
         compose::overrides(&plan.overrides)?;
         if view.channels.len() >= CHANNELS_OF_GROUP_MAX {
@@ -147,8 +148,11 @@ impl Channels {
         overrides: Vec<Override>,
     ) -> Result<Vec<Override>, Problem> {
         compose::overrides(&overrides)?;
-        let (group, _) = self.managed(by, id).await?;
-        self.store.set_overrides(id, &overrides).await.map_err(|error| problem_of(&error))?;
+        let overriding = || async {
+            let (group, row) = self.managed(by, id).await?;
+            unless_overtaken(self.store.set_overrides(id, &overrides, row.revision).await, group)
+        };
+        let group = decided(overriding).await?;
         self.changed(group, Concerned::Everyone).await?;
         Ok(overrides)
     }

@@ -7,12 +7,14 @@ use utoipa::ToSchema;
 
 use super::super::history::PageSize;
 use super::super::{Channels, problem_of};
-use super::Insider;
 use super::channels::is_official;
+use super::fence::{decided, unless_overtaken};
+use super::{Insider, unknown_group};
 use crate::error::{ErrorCode, Problem};
-use crate::groups::{Concerned, MEMBERS_MAX, Role};
-use crate::ids::{GroupId, UserId};
+use crate::groups::{Concerned, Group, MEMBERS_MAX, Role};
+use crate::ids::{GroupId, Revision, UserId};
 use crate::protocol::group::MemberPage;
+use crate::store::RoleWrite;
 
 /// Who somebody is in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -36,7 +38,7 @@ impl Channels {
         id: GroupId,
         (after, size): (Option<&UserId>, PageSize),
     ) -> Result<MemberPage, Problem> {
-        let Insider { view, role } = self.insider(user, id).await?;
+        let Insider { view, role, .. } = self.insider(user, id).await?;
         let manages = role.manages_group();
         if is_official(&view.group.kind) && !manages {
             let message = "everyone is in the official group; only its admins see who is not just a member";
@@ -55,7 +57,7 @@ impl Channels {
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::UnknownUser`] for who is not in it, [`ErrorCode::Unavailable`].
     pub async fn member(&self, user: &UserId, id: GroupId, member: &UserId) -> Result<Membership, Problem> {
         let insider = self.insider(user, id).await?;
-        let role = self.role_in(id, member).await?;
+        let (role, _) = self.seat(&insider.group, member).await?;
         let shown = role.filter(|role| *role != Role::Banned || insider.role.manages_group());
         let role = shown.ok_or_else(|| no_member(id, member))?;
         Ok(Membership { user_id: member.clone(), role })
@@ -71,25 +73,35 @@ impl Channels {
         self: &Arc<Self>,
         by: &UserId,
         id: GroupId,
-        Membership { user_id: member, role }: Membership,
+        membership: Membership,
     ) -> Result<Membership, Problem> {
-        let Insider { view, role: own } = self.manager(by, id).await?;
-        let before = self.role_in(id, &member).await?;
-        if *by == member || !own.may_change(before, Some(role)) {
-            return Err(not_over(&member));
+        let Membership { user_id: member, .. } = &membership;
+        decided(|| self.try_put_member(by, id, &membership)).await?;
+        self.changed(id, Concerned::User(member.clone())).await?;
+        Ok(membership)
+    }
+
+    async fn try_put_member(
+        &self,
+        by: &UserId,
+        id: GroupId,
+        Membership { user_id: member, role }: &Membership,
+    ) -> Result<Option<()>, Problem> {
+        let Insider { group, role: own, .. } = self.manager(by, id).await?;
+        let (before, over) = self.seat(&group, member).await?;
+        if by == member || !own.may_change(before, Some(*role)) {
+            return Err(not_over(member));
         }
-        self.known_user(&member).await?;
-        let official = is_official(&view.group.kind);
+        self.known_user(member).await?;
         if before.is_none() {
-            self.has_room_for_groups(&member).await?;
+            self.has_room_for_groups(member).await?;
             self.has_room_for_members(id).await?;
         }
-        if before.is_none() && role != Role::Banned {
-            self.begin_reading(id, &member).await?;
+        if before.is_none() && *role != Role::Banned {
+            self.begin_reading(id, member).await?;
         }
-        let row = Some(role).filter(|role| !official || *role != Role::Member);
-        self.write_role(id, (&member, row)).await?;
-        Ok(Membership { user_id: member, role })
+        let row = Some(*role).filter(|role| !is_official(&group.kind) || *role != Role::Member);
+        self.write_role(id, (member, row), over).await
     }
 
     /// Puts somebody out of a group, or takes a ban back; or leaves it. In the official group the member is nothing but
@@ -104,59 +116,51 @@ impl Channels {
         id: GroupId,
         member: &UserId,
     ) -> Result<(), Problem> {
-        let Insider { view, role: own } = self.insider(by, id).await?;
-        let official = is_official(&view.group.kind);
+        let before = decided(|| self.try_remove_member(by, id, member)).await?;
+        self.changed(id, Concerned::User(member.clone())).await?;
+        if by == member || before.is_some() { Ok(()) } else { Err(no_member(id, member)) }
+    }
+
+    /// Gives what the member was. Also who is none is put out: the last try may have broken off half-way, or somebody
+    /// else's, to add them, may still be on its way.
+    async fn try_remove_member(
+        &self,
+        by: &UserId,
+        id: GroupId,
+        member: &UserId,
+    ) -> Result<Option<Option<Role>>, Problem> {
+        let Insider { group, role: own, .. } = self.insider(by, id).await?;
+        let (before, over) = self.seat(&group, member).await?;
         if by == member {
-            return self.leave(id, (member, own), official).await;
-        }
-        if !own.manages_group() {
+            may_leave(&group, before)?;
+        } else if !own.manages_group() || !own.may_change(before, None) {
             return Err(not_over(member));
-        }
-        let before = self.role_in(id, member).await?.ok_or_else(|| no_member(id, member))?;
-        if !own.may_change(Some(before), None) {
-            return Err(not_over(member));
-        }
-        if official && before == Role::Member {
+        } else if is_official(&group.kind) && before == Some(Role::Member) {
             let message = "everyone is in the official group; ban a user to keep them out";
             return Err(Problem::new(ErrorCode::Forbidden, message));
         }
-        self.write_role(id, (member, None)).await
+        Ok(self.write_role(id, (member, None), over).await?.map(|()| before))
     }
 
-    async fn leave(
-        self: &Arc<Self>,
-        id: GroupId,
-        (member, own): (&UserId, Role),
-        official: bool,
-    ) -> Result<(), Problem> {
-        let message = match own {
-            _ if official => "everyone is in the official group",
-            Role::Owner => "you own this group; delete it instead",
-            Role::Admin | Role::Member | Role::Muted | Role::Banned => {
-                return self.write_role(id, (member, None)).await;
-            }
-        };
-        Err(Problem::new(ErrorCode::Forbidden, message))
-    }
-
+    /// Writes a row over the one that a change was decided on.
     async fn write_role(
-        self: &Arc<Self>,
+        &self,
         id: GroupId,
-        (member, row): (&UserId, Option<Role>),
-    ) -> Result<(), Problem> {
+        (member, role): (&UserId, Option<Role>),
+        over: Revision,
+    ) -> Result<Option<()>, Problem> {
         let since_ms = self.ids.now_ms().map_err(|error| {
             let after = std::time::Duration::from_secs(2);
             Problem::retry(ErrorCode::Unavailable, error.to_string(), after)
         })?;
-        let written = self.store.set_role(id, (member, row), since_ms).await;
-        written.map_err(|error| problem_of(&error))?;
-        self.changed(id, Concerned::User(member.clone())).await.map(drop)
+        let write = RoleWrite { user: member.clone(), role, over, since_ms };
+        unless_overtaken(self.store.set_role(id, &write).await, ())
     }
 
-    /// The role that a user has in a group now.
-    async fn role_in(&self, id: GroupId, user: &UserId) -> Result<Option<Role>, Problem> {
-        let known = self.exact(id, std::slice::from_ref(user)).await?;
-        Ok(known.view.group.role(user, known.rows.first().copied().flatten()))
+    /// The role that a user has in a group now, and the revision of the row that says so.
+    async fn seat(&self, group: &Group, user: &UserId) -> Result<(Option<Role>, Revision), Problem> {
+        let seat = self.store.seat(group.id, user).await.map_err(|error| problem_of(&error))?;
+        Ok((group.role(user, seat.role), seat.revision))
     }
 
     async fn has_room_for_members(&self, id: GroupId) -> Result<(), Problem> {
@@ -179,6 +183,16 @@ impl Channels {
         };
         noting.await.map_err(|error: crate::store::StoreError| problem_of(&error))
     }
+}
+
+fn may_leave(group: &Group, role: Option<Role>) -> Result<(), Problem> {
+    let message = match role {
+        _ if is_official(&group.kind) => "everyone is in the official group",
+        Some(Role::Owner) => "you own this group; delete it instead",
+        Some(Role::Banned) => return Err(unknown_group(group.id)),
+        Some(Role::Admin | Role::Member | Role::Muted) | None => return Ok(()),
+    };
+    Err(Problem::new(ErrorCode::Forbidden, message))
 }
 
 fn not_over(member: &UserId) -> Problem {

@@ -2,12 +2,14 @@
 //! there. Every change ends with [`Channels::changed`], and may be repeated if it broke off before.
 
 mod channels;
+mod fence;
 mod members;
 mod official;
 
 use std::sync::Arc;
 
 pub use self::channels::{ChannelPatch, ChannelPlan};
+use self::fence::{decided, unless_overtaken};
 pub use self::members::Membership;
 use super::history::PageSize;
 use super::view::{Known, View};
@@ -19,7 +21,7 @@ use crate::ids::{AccessVersion, GroupId, UserId};
 use crate::protocol::compose;
 use crate::protocol::group::GroupView;
 use crate::protocol::message::{ChannelSettings, User};
-use crate::store::NewChannel;
+use crate::store::{NewChannel, StoreError};
 
 /// What a new group's first channel is called.
 const FIRST_CHANNEL: &str = "general";
@@ -35,6 +37,8 @@ pub struct GroupPatch {
 
 /// A user in a group, as the store had them when they asked.
 pub(super) struct Insider {
+    pub group: Group,
+    /// Not older than the group.
     pub view: Arc<View>,
     pub role: Role,
 }
@@ -74,7 +78,7 @@ impl Channels {
     /// # Errors
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::Unavailable`].
     pub async fn group(&self, user: &UserId, id: GroupId) -> Result<GroupView, Problem> {
-        let Insider { view, role } = self.insider(user, id).await?;
+        let Insider { view, role, .. } = self.insider(user, id).await?;
         Ok(GroupView::of(&view.group, role))
     }
 
@@ -119,15 +123,24 @@ impl Channels {
         id: GroupId,
         patch: GroupPatch,
     ) -> Result<GroupView, Problem> {
-        let Insider { view, role } = self.manager(by, id).await?;
-        let mut group = view.group.clone();
-        group.settings.name = patch.name.unwrap_or(group.settings.name);
-        group.settings.topic = patch.topic.unwrap_or(group.settings.topic);
-        compose::group_settings(&group.settings)?;
-        let setting = self.store.set_group_settings(id, &group.settings).await;
-        setting.map_err(|error| problem_of(&error))?;
+        let (group, role) = decided(|| self.try_group_settings(by, id, &patch)).await?;
         self.changed(id, Concerned::Everyone).await?;
         Ok(GroupView::of(&group, role))
+    }
+
+    async fn try_group_settings(
+        &self,
+        by: &UserId,
+        id: GroupId,
+        patch: &GroupPatch,
+    ) -> Result<Option<(Group, Role)>, Problem> {
+        let Insider { mut group, role, .. } = self.manager(by, id).await?;
+        let GroupSettings { name, topic } = group.settings;
+        let (name, topic) = (patch.name.clone().unwrap_or(name), patch.topic.clone().unwrap_or(topic));
+        group.settings = GroupSettings { name, topic };
+        compose::group_settings(&group.settings)?;
+        let written = self.store.set_group_settings(id, &group.settings, group.revision).await;
+        unless_overtaken(written, (group, role))
     }
 
     /// Deletes a group with its channels; its owner does.
@@ -135,7 +148,7 @@ impl Channels {
     /// # Errors
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::Forbidden`], [`ErrorCode::Unavailable`].
     pub async fn delete_group(self: &Arc<Self>, by: &UserId, id: GroupId) -> Result<(), Problem> {
-        let Insider { view, role } = self.insider(by, id).await?;
+        let Insider { view, role, .. } = self.insider(by, id).await?;
         if role != Role::Owner {
             return Err(Problem::new(ErrorCode::Forbidden, "only its owner deletes a group"));
         }
@@ -165,11 +178,11 @@ impl Channels {
 
     /// A group and the role of one of its users in it, as they are in the store now.
     async fn insider(&self, user: &UserId, id: GroupId) -> Result<Insider, Problem> {
-        let known = self.exact(id, std::slice::from_ref(user)).await?;
+        let (group, known) = self.exact(id, std::slice::from_ref(user)).await?;
         let row = known.rows.first().copied().flatten();
         match known.view.group.role(user, row) {
             Some(Role::Banned) | None => Err(unknown_group(id)),
-            Some(role) => Ok(Insider { view: known.view, role }),
+            Some(role) => Ok(Insider { group, view: known.view, role }),
         }
     }
 
@@ -183,15 +196,14 @@ impl Channels {
         Err(Problem::new(ErrorCode::Forbidden, message))
     }
 
-    /// A group and rows of it that are not older than this call.
-    async fn exact(&self, id: GroupId, users: &[UserId]) -> Result<Known, Problem> {
+    /// A group, and a view and rows of it that are not older than this call.
+    async fn exact(&self, id: GroupId, users: &[UserId]) -> Result<(Group, Known), Problem> {
         let reading = async {
-            match self.store.group(id).await? {
-                Some(group) => self.views.group(id, group.version, users).await,
-                None => Ok(None),
-            }
+            let Some(group) = self.store.group(id).await? else { return Ok(None) };
+            let known = self.views.group(id, group.version, users).await?;
+            Ok(known.map(|known| (group, known)))
         };
-        reading.await.map_err(|error| problem_of(&error))?.ok_or_else(|| unknown_group(id))
+        reading.await.map_err(|error: StoreError| problem_of(&error))?.ok_or_else(|| unknown_group(id))
     }
 
     async fn has_room_for_groups(&self, user: &UserId) -> Result<(), Problem> {

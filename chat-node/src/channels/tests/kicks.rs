@@ -7,7 +7,7 @@ use crate::error::ErrorCode;
 use crate::groups::{Override, OverrideTarget, Permissions, Role};
 use crate::ids::{ChannelId, GroupId};
 use crate::protocol::frame::Fetch;
-use crate::store::{ChannelStore, LogStore};
+use crate::store::{ChannelStore, LogStore, RoleWrite};
 
 const NO_READING: Permissions = Permissions { read: true, send: false, manage: false };
 
@@ -89,7 +89,9 @@ async fn a_late_read_does_not_bring_a_member_back() {
     // The second node has read the group in which Bob is a member; the answer is on its way.
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     let behind = world.store.behind();
-    behind.set_role(group, (&user("bob").id, None), 0).await.unwrap();
+    let bob = user("bob").id;
+    let over = behind.seat(group, &bob).await.unwrap().revision;
+    behind.set_role(group, &RoleWrite { user: bob, role: None, over, since_ms: 0 }).await.unwrap();
     let concerned = crate::groups::Concerned::User(user("bob").id);
     let version = behind.bump(group, &concerned).await.unwrap().unwrap();
     two.channels.hear_of_change(group, version);

@@ -1,6 +1,7 @@
 //! Several nodes on one store and one bus, in paused time.
 
 mod changes;
+mod grants;
 mod kicks;
 mod reading;
 mod world;

@@ -70,7 +70,7 @@ impl View {
 mod tests {
     use super::*;
     use crate::groups::{GroupKind, GroupSettings};
-    use crate::ids::GroupId;
+    use crate::ids::{GroupId, Revision};
 
     #[test]
     fn a_channel_that_is_not_there_gives_nothing_even_to_the_owner() {
@@ -79,6 +79,7 @@ mod tests {
             id: GroupId(9),
             kind: GroupKind::Private { owner: ada.clone() },
             settings: GroupSettings::default(),
+            revision: Revision::default(),
             version: AccessVersion(1),
             changes: Vec::new(),
         };

@@ -2,10 +2,10 @@ use super::*;
 use crate::clock::System;
 use crate::groups::{Concerned, GroupKind, GroupSettings};
 use crate::metrics::Metrics;
-use crate::store::GroupStore;
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
 use crate::store::faulty::Faulty;
+use crate::store::{GroupStore, RoleWrite, Written};
 
 const GROUP: GroupId = GroupId(9);
 const ANY: AccessVersion = AccessVersion(0);
@@ -21,10 +21,17 @@ async fn fixture() -> (Arc<Faulty>, Views, Lookups) {
     let store = Faulty::new(Arc::new(store));
     let kind = GroupKind::Private { owner: user("ada") };
     store.create_group(GROUP, &kind, &GroupSettings::default()).await.unwrap();
-    store.set_role(GROUP, (&user("bob"), Some(Role::Member)), 0).await.unwrap();
+    put(&store, Some(Role::Member)).await;
     let metrics = Metrics::new().unwrap();
     let lookups = Lookups { hits: metrics.view_hits.clone(), misses: metrics.view_misses.clone() };
     (store.clone(), Views::new(store, lookups.clone()), lookups)
+}
+
+/// Gives Bob another role without saying so.
+async fn put(store: &Faulty, role: Option<Role>) {
+    let over = store.seat(GROUP, &user("bob")).await.unwrap().revision;
+    let write = RoleWrite { user: user("bob"), role, over, since_ms: 0 };
+    assert_eq!(store.set_role(GROUP, &write).await, Ok(Written::Yes));
 }
 
 async fn role(views: &Views, id: &str) -> Option<Role> {
@@ -74,7 +81,7 @@ async fn a_store_that_shows_less_than_was_heard_of_is_asked_again_and_then_unava
 async fn a_row_whose_change_was_never_announced_is_found_after_a_minute() {
     let (store, views, _) = fixture().await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member));
-    store.set_role(GROUP, (&user("bob"), None), 0).await.unwrap();
+    put(&store, None).await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member), "believed");
     tokio::time::sleep(LIFE).await;
     assert_eq!(role(&views, "bob").await, None);
@@ -84,7 +91,7 @@ async fn a_row_whose_change_was_never_announced_is_found_after_a_minute() {
 async fn a_new_connection_to_the_broker_makes_every_version_be_asked_for_again() {
     let (store, views, _) = fixture().await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member));
-    store.set_role(GROUP, (&user("bob"), None), 0).await.unwrap();
+    put(&store, None).await;
     store.bump(GROUP, &Concerned::User(user("bob"))).await.unwrap();
     views.flush();
     assert_eq!(role(&views, "bob").await, None);

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::fault::{missing, unreadable};
 use super::tables::{CHANNELS, CHANNELS_OF, HEADS, MARKS, MEMBERSHIPS, PAIRS};
 use crate::groups::Override;
-use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, GroupId, Position, Revision, UserId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::{
-    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError,
+    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError, Written,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub(super) struct Row {
     /// Position of the last change of the settings that is folded in.
     pub settings_at: Position,
     pub overrides: Vec<Override>,
+    /// How often these were replaced.
+    #[serde(default)]
+    pub revision: Revision,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub(super) fn put_official(tx: &WriteTransaction, name: &str) -> Result<(), Stor
 
 impl Row {
     fn new(kind: Kind, settings: ChannelSettings, overrides: Vec<Override>) -> Self {
-        Self { kind, settings, settings_at: Position(0), overrides }
+        Self { kind, settings, settings_at: Position(0), overrides, revision: Revision::default() }
     }
 }
 
@@ -83,10 +86,14 @@ pub(super) fn create(tx: &WriteTransaction, new: &NewChannel) -> Result<Channel,
 pub(super) fn set_overrides(
     tx: &WriteTransaction,
     id: ChannelId,
-    overrides: &[Override],
-) -> Result<(), StoreError> {
-    let known = row(&tx.open_table(CHANNELS)?, id)?;
-    known.map_or(Ok(()), |row| put(tx, id, &Row { overrides: overrides.to_vec(), ..row }))
+    (overrides, over): (&[Override], Revision),
+) -> Result<Written, StoreError> {
+    let Some(known) = row(&tx.open_table(CHANNELS)?, id)? else { return Ok(Written::Overtaken) };
+    if known.revision != over {
+        return Ok(Written::already(known.revision == over.next() && known.overrides == overrides));
+    }
+    put(tx, id, &Row { overrides: overrides.to_vec(), revision: over.next(), ..known })?;
+    Ok(Written::Yes)
 }
 
 /// Removes a group's channel; direct ones stay.
@@ -192,6 +199,7 @@ fn channel(
         kind,
         settings: row.settings,
         overrides: row.overrides,
+        revision: row.revision,
         access: AccessVersion(access),
         head: Position(head),
         last_message: Position(last_message),

@@ -3,8 +3,8 @@
 use redb::{ReadableTable, WriteTransaction};
 
 use super::tables::{
-    BUCKETS, CHANGES, CHANNELS, CHANNELS_OF, EDITS, ENTRIES, GROUPS, GROUPS_OF, HEADS, IDS, LAYOUT, LEASES,
-    MARKS, MEMBERS, MEMBERSHIPS, NONCES, PAIRS, PINS, REACTIONS, READS, TIMELINE, USERS,
+    BUCKETS, CHANGES, CHANNELS, CHANNELS_OF, EDITS, ENTRIES, FORMER, FORMER_SINCE, GROUPS, GROUPS_OF, HEADS,
+    IDS, LAYOUT, LEASES, MARKS, MEMBERS, MEMBERSHIPS, NONCES, PAIRS, PINS, REACTIONS, READS, TIMELINE, USERS,
 };
 use super::{channels, groups};
 use crate::store::StoreError;
@@ -33,6 +33,8 @@ pub(super) fn prepare(tx: &WriteTransaction, bucket: BucketLength, official: &st
     tx.open_table(GROUPS)?;
     tx.open_table(MEMBERS)?;
     tx.open_table(GROUPS_OF)?;
+    tx.open_table(FORMER)?;
+    tx.open_table(FORMER_SINCE)?;
     tx.open_table(CHANNELS_OF)?;
     tx.open_table(READS)?;
     groups::put_official(tx, official)?;

@@ -31,10 +31,15 @@ pub(super) const REACTIONS: TableDefinition<(u64, &str, &str), (u64, bool)> =
     TableDefinition::new("reactions");
 /// Group → kind, settings, version and last changes as JSON.
 pub(super) const GROUPS: TableDefinition<u64, &[u8]> = TableDefinition::new("groups");
-/// Group and user → role and since when, as JSON.
+/// Group and user → role, since when and revision, as JSON.
 pub(super) const MEMBERS: TableDefinition<(u64, &str), &[u8]> = TableDefinition::new("members");
 /// User and group, for the user's groups.
 pub(super) const GROUPS_OF: TableDefinition<(&str, u64), ()> = TableDefinition::new("groups_of");
+/// Group and user whose row is removed → its revision, and when in ms.
+pub(super) const FORMER: TableDefinition<(u64, &str), (u64, u64)> = TableDefinition::new("former_members");
+/// When in ms a row was removed, group and user, for forgetting it.
+pub(super) const FORMER_SINCE: TableDefinition<(u64, u64, &str), ()> =
+    TableDefinition::new("former_members_since");
 /// Group and channel, for the group's channels.
 pub(super) const CHANNELS_OF: TableDefinition<(u64, u64), ()> = TableDefinition::new("channels_of");
 /// User and channel → position up to which the user has read.

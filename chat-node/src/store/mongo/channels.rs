@@ -6,9 +6,10 @@ use mongodb::options::ReturnDocument;
 
 use super::Mongo;
 use super::call::call;
-use super::rows::{ChannelRow, HeadRow, ReservedRow, pair, signed, unsigned};
-use crate::ids::{AccessVersion, ChannelId, Position, UserId};
-use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError};
+use super::rows::{ChannelRow, HeadRow, ReservedRow, at, bson, pair, revision, signed, unsigned};
+use crate::groups::Override;
+use crate::ids::{AccessVersion, ChannelId, Position, Revision, UserId};
+use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError, Written};
 
 pub(super) async fn get(mongo: &Mongo, id: ChannelId) -> Result<Option<Channel>, StoreError> {
     find(mongo, doc! { "_id": id }).await
@@ -56,6 +57,22 @@ pub(super) async fn open_direct(
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+pub(super) async fn set_overrides(
+    mongo: &Mongo,
+    id: ChannelId,
+    (overrides, over): (&[Override], Revision),
+) -> Result<Written, StoreError> {
+    let known = doc! { "_id": id, "revision": at(over) };
+    let change = doc! { "$set": { "overrides": bson(overrides)?, "revision": revision(over.next()) } };
+    let channels = mongo.channels();
+    if call(|| async { channels.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0 {
+        return Ok(Written::Yes);
+    }
+    let found = get(mongo, id).await?;
+    let is_there = |channel: Channel| channel.revision == over.next() && channel.overrides == overrides;
+    Ok(Written::already(found.is_some_and(is_there)))
 }
 
 pub(super) async fn reserve(

@@ -1,21 +1,18 @@
-//! Groups and their members.
+//! Groups.
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use mongodb::Collection;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::doc;
 use mongodb::options::ReturnDocument;
 use serde::{Deserialize, Serialize};
 
 use super::call::call;
-use super::rows::{ChannelRow, bson, signed, unsigned};
-use super::{Mongo, channels};
-use crate::groups::{
-    CHANGES_REMEMBERED, Concerned, GROUPS_OF_USER_MAX, Group, GroupKind, GroupSettings, Member, Override,
-    Role,
-};
-use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, UserId};
-use crate::store::{Channel, GroupStore, NewChannel, StoreError};
+use super::rows::{ChannelRow, at, bson, is_zero, revision, signed, unsigned};
+use super::{Mongo, channels, members};
+use crate::groups::{CHANGES_REMEMBERED, Concerned, Group, GroupKind, GroupSettings, Member, Override, Role};
+use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Revision, UserId};
+use crate::store::{Channel, GroupStore, NewChannel, RoleWrite, Seat, StoreError, Written};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct GroupRow {
@@ -23,6 +20,8 @@ pub(super) struct GroupRow {
     id: i64,
     kind: GroupKind,
     settings: GroupSettings,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    revision: i64,
     version: i64,
     changes: Vec<Concerned>,
 }
@@ -31,14 +30,6 @@ pub(super) struct GroupRow {
 #[derive(Clone, Debug, Deserialize)]
 struct VersionRow {
     version: i64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct MemberRow {
-    group: i64,
-    user: UserId,
-    role: Role,
-    since_ms: i64,
 }
 
 #[async_trait]
@@ -56,7 +47,10 @@ impl GroupStore for Mongo {
             done => done.map(|_| new)?.group()?,
         };
         if let GroupKind::Private { owner } = &group.kind {
-            self.set_role(id, (owner, Some(Role::Owner)), MessageId(id.0).timestamp_ms()).await?;
+            let (user, role, over) = (owner.clone(), Some(Role::Owner), Revision::default());
+            // Overtaken: it is there already.
+            let since_ms = MessageId(id.0).timestamp_ms();
+            members::set_role(self, id, &RoleWrite { user, role, over, since_ms }).await?;
         }
         Ok(group)
     }
@@ -65,11 +59,22 @@ impl GroupStore for Mongo {
         find(self, id).await
     }
 
-    async fn set_group_settings(&self, id: GroupId, settings: &GroupSettings) -> Result<(), StoreError> {
-        let change = doc! { "$set": { "settings": bson(settings)? } };
+    async fn set_group_settings(
+        &self,
+        id: GroupId,
+        settings: &GroupSettings,
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        let known = doc! { "_id": id, "revision": at(over) };
+        let change = doc! { "$set": { "settings": bson(settings)?, "revision": revision(over.next()) } };
         let groups = self.groups();
-        call(|| async { groups.update_one(doc! { "_id": id }, change.clone()).await }).await?;
-        Ok(())
+        if call(|| async { groups.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0
+        {
+            return Ok(Written::Yes);
+        }
+        let found = find(self, id).await?;
+        let is_there = |group: Group| group.revision == over.next() && group.settings == *settings;
+        Ok(Written::already(found.is_some_and(is_there)))
     }
 
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
@@ -86,18 +91,15 @@ impl GroupStore for Mongo {
     }
 
     async fn roles(&self, group: GroupId, users: &[UserId]) -> Result<Vec<(UserId, Role)>, StoreError> {
-        let ids: Vec<_> = users.iter().map(|user| key(group, user)).collect();
-        let rows = members(self, doc! { "_id": { "$in": ids } }, (doc! { "_id": 1 }, users.len())).await?;
-        Ok(rows.into_iter().map(|row| (row.user, row.role)).collect())
+        members::roles(self, group, users).await
     }
 
-    async fn set_role(
-        &self,
-        group: GroupId,
-        (user, role): (&UserId, Option<Role>),
-        since_ms: u64,
-    ) -> Result<(), StoreError> {
-        set_role(self, group, (user, role), since_ms).await
+    async fn seat(&self, group: GroupId, user: &UserId) -> Result<Seat, StoreError> {
+        members::seat(self, group, user).await
+    }
+
+    async fn set_role(&self, group: GroupId, write: &RoleWrite) -> Result<Written, StoreError> {
+        members::set_role(self, group, write).await
     }
 
     async fn members(
@@ -106,22 +108,15 @@ impl GroupStore for Mongo {
         after: Option<&UserId>,
         limit: u16,
     ) -> Result<Vec<Member>, StoreError> {
-        let after = after.map_or("", UserId::as_str);
-        let filter = doc! { "group": group, "user": { "$gt": after } };
-        let rows = members(self, filter, (doc! { "user": 1 }, limit.into())).await?;
-        rows.into_iter().map(MemberRow::member).collect()
+        members::page(self, group, after, limit).await
     }
 
     async fn count_members(&self, group: GroupId, up_to: u32) -> Result<u32, StoreError> {
-        let members = self.members();
-        let count = || async { members.count_documents(doc! { "group": group }).limit(up_to.into()).await };
-        Ok(u32::try_from(call(count).await?).unwrap_or(up_to))
+        members::count(self, group, up_to).await
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<Vec<(GroupId, Role)>, StoreError> {
-        let filter = doc! { "user": user.as_str() };
-        let rows = members(self, filter, (doc! { "group": 1 }, GROUPS_OF_USER_MAX + 1)).await?;
-        rows.into_iter().map(|row| Ok((GroupId(unsigned(row.group)?), row.role))).collect()
+        members::groups_of(self, user).await
     }
 
     async fn create_channel(&self, channel: &NewChannel) -> Result<Channel, StoreError> {
@@ -135,11 +130,13 @@ impl GroupStore for Mongo {
         }
     }
 
-    async fn set_overrides(&self, channel: ChannelId, overrides: &[Override]) -> Result<(), StoreError> {
-        let change = doc! { "$set": { "overrides": bson(overrides)? } };
-        let channels = self.channels();
-        call(|| async { channels.update_one(doc! { "_id": channel }, change.clone()).await }).await?;
-        Ok(())
+    async fn set_overrides(
+        &self,
+        channel: ChannelId,
+        overrides: &[Override],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        channels::set_overrides(self, channel, (overrides, over)).await
     }
 
     async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {
@@ -193,51 +190,6 @@ async fn bump(
     Ok(Some(version))
 }
 
-async fn set_role(
-    mongo: &Mongo,
-    group: GroupId,
-    (user, role): (&UserId, Option<Role>),
-    since_ms: u64,
-) -> Result<(), StoreError> {
-    let (members, id) = (mongo.members(), doc! { "_id": key(group, user) });
-    let Some(role) = role else {
-        call(|| async { members.delete_one(id.clone()).await }).await?;
-        return Ok(());
-    };
-    let change = doc! {
-        "$set": { "role": bson(&role)? },
-        "$setOnInsert": { "group": group, "user": user.as_str(), "since_ms": signed(since_ms) },
-    };
-    let put = || async { members.update_one(id.clone(), change.clone()).upsert(true).await };
-    match call(put).await {
-        // Two nodes made the row at once: the loser's change is an update now.
-        Err(failure) if failure.is_duplicate() => call(put).await?,
-        done => done?,
-    };
-    Ok(())
-}
-
-async fn members(
-    mongo: &Mongo,
-    filter: Document,
-    (order, limit): (Document, usize),
-) -> Result<Vec<MemberRow>, StoreError> {
-    if limit == 0 {
-        return Ok(Vec::new());
-    }
-    let members = mongo.members();
-    let read = || async {
-        let found = members.find(filter.clone()).sort(order.clone()).limit(limit as i64);
-        found.await?.try_collect::<Vec<_>>().await
-    };
-    Ok(call(read).await?)
-}
-
-/// A member's key: one string, as a range over documents would depend on the order of their fields.
-fn key(group: GroupId, user: &UserId) -> String {
-    format!("{group} {user}")
-}
-
 fn not_yet() -> StoreError {
     StoreError::Unavailable("what another node has just made does not show yet".to_owned())
 }
@@ -245,18 +197,12 @@ fn not_yet() -> StoreError {
 impl GroupRow {
     fn new(id: GroupId, kind: &GroupKind, settings: &GroupSettings) -> Self {
         let (kind, settings) = (kind.clone(), settings.clone());
-        Self { id: signed(id.0), kind, settings, version: 1, changes: Vec::new() }
+        Self { id: signed(id.0), kind, settings, revision: 0, version: 1, changes: Vec::new() }
     }
 
     fn group(self) -> Result<Group, StoreError> {
-        let Self { id, kind, settings, version, changes } = self;
-        let (id, version) = (GroupId(unsigned(id)?), AccessVersion(unsigned(version)?));
-        Ok(Group { id, kind, settings, version, changes })
-    }
-}
-
-impl MemberRow {
-    fn member(self) -> Result<Member, StoreError> {
-        Ok(Member { user_id: self.user, role: self.role, since_ms: unsigned(self.since_ms)? })
+        let Self { id, kind, settings, revision, version, changes } = self;
+        let (id, revision) = (GroupId(unsigned(id)?), Revision(unsigned(revision)?));
+        Ok(Group { id, kind, settings, revision, version: AccessVersion(unsigned(version)?), changes })
     }
 }

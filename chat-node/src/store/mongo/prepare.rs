@@ -15,7 +15,7 @@ use super::{Mongo, groups};
 use crate::ids::{ChannelId, GroupId, ServerId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::layout::{Layout, VERSION};
-use crate::store::{NewChannel, StoreError};
+use crate::store::{NewChannel, REMEMBERED, StoreError};
 
 /// Compatible servers may refuse one of several nodes that make the same collection.
 const ATTEMPTS: u32 = 8;
@@ -54,6 +54,8 @@ fn indexes() -> Vec<(&'static str, IndexModel)> {
         options
     };
     let some = |name: &str, field: &str| where_exists(plain(name), field);
+    let mut forgotten = plain("removed");
+    forgotten.expire_after = Some(REMEMBERED);
     let index = |keys, options| IndexModel::builder().keys(keys).options(options).build();
     vec![
         ("entries", index(doc! { "channel": 1, "position": 1 }, unique("position"))),
@@ -70,6 +72,7 @@ fn indexes() -> Vec<(&'static str, IndexModel)> {
         ("buckets", index(doc! { "bucket": 1 }, plain("oldest"))),
         ("members", index(doc! { "group": 1, "user": 1 }, plain("group"))),
         ("members", index(doc! { "user": 1, "group": 1 }, plain("user"))),
+        ("members", index(doc! { "removed": 1 }, forgotten)),
         ("channels", index(doc! { "group": 1, "_id": 1 }, plain("group"))),
         ("buckets", index(doc! { "channel": 1, "bucket": -1 }, plain("newest"))),
         ("channels", index(doc! { "pair": 1 }, where_exists(unique("pair"), "pair"))),

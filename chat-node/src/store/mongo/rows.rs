@@ -1,10 +1,10 @@
 //! Documents of channels and users as stored, and what they mean. Whole numbers are signed there.
 
-use mongodb::bson::{Bson, serialize_to_bson};
+use mongodb::bson::{Bson, doc, serialize_to_bson};
 use serde::{Deserialize, Serialize};
 
 use crate::groups::Override;
-use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, Revision, UserId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::bucket::Bucket;
 use crate::store::{Channel, ChannelKind, NewChannel, StoreError};
@@ -19,6 +19,8 @@ pub(super) struct ChannelRow {
     /// Position of the last change of the settings that is folded in.
     settings_at: i64,
     overrides: Vec<Override>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    revision: i64,
     access: i64,
     head: i64,
     /// The last position's time, in ms since the Unix epoch.
@@ -85,6 +87,25 @@ pub(super) fn bson<T: Serialize + ?Sized>(value: &T) -> Result<Bson, StoreError>
     serialize_to_bson(value).map_err(|error| StoreError::Refused(format!("it cannot hold a value: {error}")))
 }
 
+/// A revision as the store holds it.
+pub(super) fn revision(revision: Revision) -> i64 {
+    signed(revision.0)
+}
+
+/// What a document's revision is matched with. The first one is not stored.
+pub(super) fn at(revision: Revision) -> Bson {
+    if revision.is_first() {
+        return Bson::Document(doc! { "$exists": false });
+    }
+    Bson::Int64(signed(revision.0))
+}
+
+/// Whether a revision is the first one.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(super) fn is_zero(revision: &i64) -> bool {
+    *revision == 0
+}
+
 /// The unique key of two users.
 pub(super) fn pair(users: &[UserId; 2]) -> String {
     format!("{} {}", users[0], users[1])
@@ -108,6 +129,7 @@ impl ChannelRow {
             settings,
             settings_at: 0,
             overrides: Vec::new(),
+            revision: 0,
             access: 0,
             head: 0,
             time: 0,
@@ -128,6 +150,7 @@ impl ChannelRow {
             kind,
             settings: self.settings,
             overrides: self.overrides,
+            revision: Revision(unsigned(self.revision)?),
             access: AccessVersion(unsigned(self.access)?),
             head: position(self.head)?,
             last_message: position(self.last_message)?,

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use chat_node::groups::{Concerned, Group, GroupKind, GroupSettings, Member, Override, Role};
-use chat_node::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, UserId};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, Revision, UserId};
 use chat_node::protocol::emoji::Emoji;
 use chat_node::protocol::message::{ChangeEntry, Entry, Message, ReactionCount, User};
 use chat_node::store::bucket::Bucket;
 use chat_node::store::{
     Around, ChangeStore, Channel, ChannelStore, GroupStore, Inserted, Lease, LeaseStore, LogStore,
-    NewChannel, ReadStore, Reservation, Reserve, RetentionStore, Store, StoreError, UserStore,
+    NewChannel, ReadStore, Reservation, Reserve, RetentionStore, RoleWrite, Seat, Store, StoreError,
+    UserStore, Written,
 };
 
 use super::Access::{Reads, Writes};
@@ -202,9 +203,14 @@ impl<R: Reach> GroupStore for Calls<R> {
         self.0.call(("group", Reads), move |tables| Ok(tables.group(id))).await
     }
 
-    async fn set_group_settings(&self, id: GroupId, settings: &GroupSettings) -> Result<(), StoreError> {
+    async fn set_group_settings(
+        &self,
+        id: GroupId,
+        settings: &GroupSettings,
+        over: Revision,
+    ) -> Result<Written, StoreError> {
         let settings = settings.clone();
-        let write = move |tables: &mut Tables| Ok(tables.set_group_settings(id, &settings));
+        let write = move |tables: &mut Tables| Ok(tables.set_group_settings(id, &settings, over));
         self.0.call(("set_group_settings", Writes), write).await
     }
 
@@ -222,15 +228,14 @@ impl<R: Reach> GroupStore for Calls<R> {
         self.0.call(("roles", Reads), move |tables| Ok(tables.roles(group, &users))).await
     }
 
-    async fn set_role(
-        &self,
-        group: GroupId,
-        (user, role): (&UserId, Option<Role>),
-        since_ms: u64,
-    ) -> Result<(), StoreError> {
+    async fn seat(&self, group: GroupId, user: &UserId) -> Result<Seat, StoreError> {
         let user = user.clone();
-        let write = move |tables: &mut Tables| Ok(tables.set_role(group, (&user, role), since_ms));
-        self.0.call(("set_role", Writes), write).await
+        self.0.call(("seat", Reads), move |tables| Ok(tables.seat(group, &user))).await
+    }
+
+    async fn set_role(&self, group: GroupId, write: &RoleWrite) -> Result<Written, StoreError> {
+        let write = write.clone();
+        self.0.call(("set_role", Writes), move |tables| Ok(tables.set_role(group, &write))).await
     }
 
     async fn members(
@@ -257,11 +262,15 @@ impl<R: Reach> GroupStore for Calls<R> {
         self.0.call(("create_channel", Writes), move |tables| Ok(tables.create_channel(&channel))).await
     }
 
-    async fn set_overrides(&self, channel: ChannelId, overrides: &[Override]) -> Result<(), StoreError> {
+    async fn set_overrides(
+        &self,
+        channel: ChannelId,
+        overrides: &[Override],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
         let overrides = overrides.to_vec();
-        self.0
-            .call(("set_overrides", Writes), move |tables| Ok(tables.set_overrides(channel, &overrides)))
-            .await
+        let write = move |tables: &mut Tables| Ok(tables.set_overrides(channel, &overrides, over));
+        self.0.call(("set_overrides", Writes), write).await
     }
 
     async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {

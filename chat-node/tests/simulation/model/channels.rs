@@ -1,7 +1,7 @@
 //! Channels and their heads.
 
 use chat_node::groups::{GroupKind, GroupSettings};
-use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position, Revision, UserId};
 use chat_node::protocol::message::ChannelSettings;
 use chat_node::store::{
     Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError,
@@ -20,8 +20,8 @@ pub struct ChannelRow {
 impl Tables {
     pub(super) fn prepare_official(&mut self, name: &str) {
         let settings = GroupSettings { name: name.to_owned(), topic: String::new() };
-        let known = self.create_group(GroupId::OFFICIAL, &GroupKind::Official, &settings).settings;
-        self.set_group_settings(GroupId::OFFICIAL, &GroupSettings { name: settings.name, ..known });
+        self.create_group(GroupId::OFFICIAL, &GroupKind::Official, &settings);
+        self.rename_group(GroupId::OFFICIAL, name);
         let row = self.make(ChannelId::OFFICIAL, ChannelKind::Group(GroupId::OFFICIAL));
         if row.settings_at == Position(0) {
             row.channel.settings.name = name.to_owned();
@@ -102,6 +102,7 @@ impl Tables {
                 kind,
                 settings: ChannelSettings::default(),
                 overrides: Vec::new(),
+                revision: Revision::default(),
                 access: AccessVersion(0),
                 head: Position(0),
                 last_message: Position(0),

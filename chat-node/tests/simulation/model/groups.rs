@@ -6,8 +6,8 @@ use std::ops::Bound;
 use chat_node::groups::{
     CHANGES_REMEMBERED, Concerned, Group, GroupKind, GroupSettings, Member, Override, Role,
 };
-use chat_node::ids::{AccessVersion, ChannelId, GroupId, UserId};
-use chat_node::store::{Channel, ChannelKind};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, Revision, UserId};
+use chat_node::store::{Channel, ChannelKind, RoleWrite, Seat, Written};
 
 use super::Tables;
 
@@ -15,6 +15,8 @@ use super::Tables;
 pub struct GroupRow {
     pub group: Group,
     members: BTreeMap<UserId, Member>,
+    /// Of every row that there is or was.
+    revisions: BTreeMap<UserId, Revision>,
 }
 
 impl Tables {
@@ -25,6 +27,7 @@ impl Tables {
                 id,
                 kind: kind.clone(),
                 settings: settings.clone(),
+                revision: Revision::default(),
                 version: AccessVersion(1),
                 changes: vec![Concerned::Everyone],
             };
@@ -34,7 +37,8 @@ impl Tables {
             };
             let member =
                 |user: UserId| (user.clone(), Member { user_id: user, role: Role::Owner, since_ms: now_ms });
-            GroupRow { group, members: owner.map(member).into_iter().collect() }
+            let revisions = owner.iter().map(|owner| (owner.clone(), Revision(1))).collect();
+            GroupRow { group, members: owner.map(member).into_iter().collect(), revisions }
         };
         self.groups.entry(id).or_insert_with(new).group.clone()
     }
@@ -43,9 +47,20 @@ impl Tables {
         self.groups.get(&id).map(|row| row.group.clone())
     }
 
-    pub fn set_group_settings(&mut self, id: GroupId, settings: &GroupSettings) {
+    pub fn set_group_settings(&mut self, id: GroupId, settings: &GroupSettings, over: Revision) -> Written {
+        let Some(group) = self.groups.get_mut(&id).map(|row| &mut row.group) else {
+            return Written::Overtaken;
+        };
+        if group.revision == over {
+            (group.settings, group.revision) = (settings.clone(), over.next());
+        }
+        written(group.revision == over.next() && group.settings == *settings)
+    }
+
+    /// Gives a group another name, whatever it is like.
+    pub(super) fn rename_group(&mut self, id: GroupId, name: &str) {
         if let Some(row) = self.groups.get_mut(&id) {
-            row.group.settings = settings.clone();
+            name.clone_into(&mut row.group.settings.name);
         }
     }
 
@@ -73,15 +88,27 @@ impl Tables {
         users.iter().filter_map(role).collect()
     }
 
-    pub fn set_role(&mut self, group: GroupId, (user, role): (&UserId, Option<Role>), since_ms: u64) {
-        let Some(row) = self.groups.get_mut(&group) else { return };
-        match role {
-            None => drop(row.members.remove(user)),
-            Some(role) => {
-                let new = || Member { user_id: user.clone(), role, since_ms };
-                row.members.entry(user.clone()).or_insert_with(new).role = role;
+    pub fn seat(&self, group: GroupId, user: &UserId) -> Seat {
+        let Some(row) = self.groups.get(&group) else { return Seat::default() };
+        let revision = row.revisions.get(user).copied().unwrap_or_default();
+        Seat { role: row.members.get(user).map(|member| member.role), revision }
+    }
+
+    pub fn set_role(&mut self, group: GroupId, write: &RoleWrite) -> Written {
+        let RoleWrite { user, role, over, since_ms } = write.clone();
+        let is_next = self.seat(group, &user).revision == over;
+        let Some(row) = self.groups.get_mut(&group) else { return Written::Overtaken };
+        if is_next {
+            row.revisions.insert(user.clone(), over.next());
+            match role {
+                None => drop(row.members.remove(&user)),
+                Some(role) => {
+                    let new = || Member { user_id: user.clone(), role, since_ms };
+                    row.members.entry(user.clone()).or_insert_with(new).role = role;
+                }
             }
         }
+        written(self.seat(group, &user) == Seat { role, revision: over.next() })
     }
 
     pub fn members(&self, group: GroupId, after: Option<&UserId>, limit: u16) -> Vec<Member> {
@@ -101,10 +128,14 @@ impl Tables {
         self.groups.iter().filter_map(role).take(101).collect()
     }
 
-    pub fn set_overrides(&mut self, channel: ChannelId, overrides: &[Override]) {
-        if let Some(row) = self.channels.get_mut(&channel) {
-            row.channel.overrides = overrides.to_vec();
+    pub fn set_overrides(&mut self, channel: ChannelId, overrides: &[Override], over: Revision) -> Written {
+        let Some(channel) = self.channels.get_mut(&channel).map(|row| &mut row.channel) else {
+            return Written::Overtaken;
+        };
+        if channel.revision == over {
+            (channel.overrides, channel.revision) = (overrides.to_vec(), over.next());
         }
+        written(channel.revision == over.next() && channel.overrides == overrides)
     }
 
     pub fn delete_channel(&mut self, id: ChannelId) {
@@ -116,4 +147,8 @@ impl Tables {
             |channel: &&Channel| matches!(channel.kind, ChannelKind::Group(group) if groups.contains(&group));
         self.channels().filter(of).cloned().collect()
     }
+}
+
+fn written(is_there: bool) -> Written {
+    if is_there { Written::Yes } else { Written::Overtaken }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chat_node::groups::Role;
 use chat_node::ids::snowflake::{EPOCH_MS, Snowflakes};
-use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position, ServerId, UserId};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, ServerId, UserId};
 use chat_node::protocol::message::{Change, ChangeEntry, Composed, Entry, Message, Place, User};
 use chat_node::store::bucket::BucketLength;
-use chat_node::store::{Inserted, Reserve, Store, StoreError};
+use chat_node::store::{Inserted, Reserve, RoleWrite, Store, StoreError, Written};
 
 pub const OFFICIAL: ChannelId = ChannelId::OFFICIAL;
 /// A moment in 2026, at the start of an hour.
@@ -110,4 +111,12 @@ pub async fn put_change(
     let entry = ChangeEntry { by, access: reserved.access, ..change(id, reserved.first, changes) };
     assert_eq!(store.insert(&[Entry::Change(entry.clone())]).await, Ok(vec![Inserted::New]));
     entry
+}
+
+/// Gives somebody a role, `None`: none any more, over whatever they are.
+pub async fn put_role(store: &dyn Store, group: GroupId, (id, role): (&str, Option<Role>), since_ms: u64) {
+    let user = user(id);
+    let over = store.seat(group, &user).await.unwrap().revision;
+    let written = store.set_role(group, &RoleWrite { user, role, over, since_ms }).await;
+    assert_eq!(written, Ok(Written::Yes));
 }

@@ -4,12 +4,12 @@ use chat_node::groups::{
     CHANGES_REMEMBERED, Concerned, GroupKind, GroupSettings, Member, Override, OverrideTarget, Permissions,
     Role,
 };
-use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position};
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position, Revision};
 use chat_node::protocol::message::{ChannelSettings, Entry};
-use chat_node::store::{Channel, ChannelKind, NewChannel, Store, StoreError};
+use chat_node::store::{Channel, ChannelKind, NewChannel, Store, StoreError, Written};
 use futures::future::join_all;
 
-use super::fixture::{Fixture, OFFICIAL, T0, flakes, put, user, wanted};
+use super::fixture::{Fixture, OFFICIAL, T0, flakes, put, put_role, user, wanted};
 
 const GROUP: GroupId = GroupId(4_000_000_000);
 
@@ -51,7 +51,7 @@ pub async fn a_group_made_from_many_nodes_at_once_is_one(fixture: Fixture) {
     assert_eq!((made[0].version, &made[0].settings), (AccessVersion(1), &named("Analysts")));
     assert_eq!(made[0].kind, private("ada"));
     assert_eq!(node.groups_of(&user("ada")).await, Ok(vec![(GROUP, Role::Owner)]));
-    node.set_group_settings(GROUP, &named("Engineers")).await.unwrap();
+    assert_eq!(node.set_group_settings(GROUP, &named("Engineers"), Revision(0)).await, Ok(Written::Yes));
     let again = node.create_group(GROUP, &private("bob"), &named("Others")).await.unwrap();
     assert_eq!((&again.settings, &again.kind), (&named("Engineers"), &private("ada")), "the first one stays");
     assert_eq!(node.group(GROUP).await, Ok(Some(again)));
@@ -61,7 +61,7 @@ pub async fn the_official_group_has_the_configured_name_and_the_first_channel(fi
     let node = fixture.node().await;
     node.bump(GroupId::OFFICIAL, &Concerned::Everyone).await.unwrap();
     let overrides = new_channel(9, GroupId::OFFICIAL).overrides;
-    node.set_overrides(OFFICIAL, &overrides).await.unwrap();
+    assert_eq!(node.set_overrides(OFFICIAL, &overrides, Revision(0)).await, Ok(Written::Yes));
     node.prepare("Everyone").await.unwrap();
     let group = node.group(GroupId::OFFICIAL).await.unwrap().unwrap();
     assert_eq!((group.kind, group.settings.name.as_str()), (GroupKind::Official, "Everyone"));
@@ -151,7 +151,7 @@ pub async fn members_come_in_order_of_their_ids_page_by_page(fixture: Fixture) {
     let mut names: Vec<_> = (0..120).map(|n| format!("member-{n:03}")).collect();
     names.extend(["Zoe", "a", "a.b", "ab", "member-1", "z:9", "_"].map(str::to_owned));
     for name in &names {
-        node.set_role(GROUP, (&user(name), Some(Role::Member)), 77).await.unwrap();
+        put_role(&*node, GROUP, (name, Some(Role::Member)), 77).await;
     }
     node.create_group(GroupId(9), &private("stranger"), &named("Others")).await.unwrap();
     names.push("ada".to_owned());
@@ -172,39 +172,16 @@ pub async fn members_come_in_order_of_their_ids_page_by_page(fixture: Fixture) {
     assert_eq!(node.count_members(GroupId(5), 100).await, Ok(0));
 }
 
-pub async fn a_role_is_changed_in_place_and_a_removed_row_is_gone(fixture: Fixture) {
-    let node = with_group(&fixture).await;
-    let [bob, eve] = ["bob", "eve"].map(user);
-    for (role, since_ms) in [(Role::Member, 5), (Role::Banned, 6), (Role::Muted, 7)] {
-        let sets = (0..4).map(|_| async {
-            fixture.unprepared().await.set_role(GROUP, (&bob, Some(role)), since_ms).await.unwrap();
-        });
-        join_all(sets).await;
-    }
-    let asked = [eve.clone(), bob.clone(), user("ada")];
-    let mut roles = node.roles(GROUP, &asked).await.unwrap();
-    roles.sort();
-    assert_eq!(roles, [(user("ada"), Role::Owner), (bob.clone(), Role::Muted)]);
-    let row = node.members(GROUP, Some(&user("ada")), 10).await.unwrap().remove(0);
-    assert_eq!(row, Member { user_id: bob.clone(), role: Role::Muted, since_ms: 5 });
-    for _ in 0..2 {
-        node.set_role(GROUP, (&bob, None), 9).await.unwrap();
-    }
-    assert_eq!(node.roles(GROUP, &[bob.clone(), eve]).await, Ok(vec![]));
-    assert_eq!(node.groups_of(&bob).await, Ok(vec![]));
-    assert_eq!(node.roles(GROUP, &[]).await, Ok(vec![]));
-}
-
 pub async fn a_users_groups_come_in_order_and_are_theirs_only(fixture: Fixture) {
     let node = fixture.node().await;
     let (bob, bo) = (user("bob"), user("bo"));
     for n in 0..105 {
         let role = if n % 2 == 0 { Role::Admin } else { Role::Banned };
         node.create_group(GroupId(1_000 + n), &private("ada"), &named("One")).await.unwrap();
-        node.set_role(GroupId(1_000 + n), (&bob, Some(role)), 0).await.unwrap();
+        put_role(&*node, GroupId(1_000 + n), ("bob", Some(role)), 0).await;
     }
     node.create_group(GroupId(5_000), &private("ada"), &named("Another")).await.unwrap();
-    node.set_role(GroupId(5_000), (&bo, Some(Role::Member)), 0).await.unwrap();
+    put_role(&*node, GroupId(5_000), ("bo", Some(Role::Member)), 0).await;
     let groups = node.groups_of(&bob).await.unwrap();
     assert_eq!(groups.len(), 101);
     assert!(groups.iter().map(|(id, _)| id.0).eq(1_000..1_101));
@@ -219,13 +196,13 @@ pub async fn a_groups_channels_are_made_once_listed_in_order_and_removed(fixture
     for channel in &new {
         let made = node.create_channel(channel).await.unwrap();
         let NewChannel { id, group, settings, overrides } = channel.clone();
-        let (access, zero) = (made.access, Position(0));
+        let (access, revision, zero) = (made.access, Revision(0), Position(0));
         assert!(access <= AccessVersion(1));
         let (head, last_message, folded, floor) = (zero, zero, zero, zero);
         let kind = ChannelKind::Group(group);
         assert_eq!(
             made,
-            Channel { id, kind, settings, overrides, access, head, last_message, folded, floor }
+            Channel { id, kind, settings, overrides, revision, access, head, last_message, folded, floor }
         );
     }
     node.reserve(ChannelId(1_000), wanted(3), T0).await.unwrap();
@@ -233,14 +210,15 @@ pub async fn a_groups_channels_are_made_once_listed_in_order_and_removed(fixture
     let again = node.create_channel(&changed).await.unwrap();
     assert_eq!((again.head, &again.overrides), (Position(3), &new[2].overrides), "it was there");
     let for_bob = Override { target: OverrideTarget::User(user("bob")), ..new[2].overrides[0].clone() };
-    node.set_overrides(ChannelId(1_000), std::slice::from_ref(&for_bob)).await.unwrap();
+    let for_bob = [for_bob];
+    assert_eq!(node.set_overrides(ChannelId(1_000), &for_bob, Revision(0)).await, Ok(Written::Yes));
     let listed = node.channels_of(&[other, GROUP, GroupId(77)]).await.unwrap();
     assert_eq!(listed.iter().map(|channel| channel.id.0).collect::<Vec<_>>(), [1_000, 1_001, 1_002]);
-    assert_eq!((listed[0].head, &listed[0].overrides), (Position(3), &vec![for_bob]));
+    assert_eq!((listed[0].head, &listed[0].overrides), (Position(3), &for_bob.to_vec()));
     for _ in 0..2 {
         node.delete_channel(ChannelId(1_000)).await.unwrap();
     }
-    node.set_overrides(ChannelId(1_000), &[]).await.unwrap();
+    assert_eq!(node.set_overrides(ChannelId(1_000), &[], Revision(1)).await, Ok(Written::Overtaken));
     assert_eq!(node.channel(ChannelId(1_000)).await, Ok(None));
     assert!(matches!(node.reserve(ChannelId(1_000), wanted(1), T0).await, Err(StoreError::Refused(_))));
     let left = node.channels_of(&[GROUP]).await.unwrap();
@@ -250,7 +228,7 @@ pub async fn a_groups_channels_are_made_once_listed_in_order_and_removed(fixture
 pub async fn a_deleted_group_takes_its_members_and_channels_along(fixture: Fixture) {
     let node = with_group(&fixture).await;
     let channel = node.create_channel(&new_channel(1_000, GROUP)).await.unwrap().id;
-    node.set_role(GROUP, (&user("bob"), Some(Role::Member)), 0).await.unwrap();
+    put_role(&*node, GROUP, ("bob", Some(Role::Member)), 0).await;
     node.create_group(GroupId(9), &private("bob"), &named("Others")).await.unwrap();
     for _ in 0..2 {
         node.delete_group(GROUP).await.unwrap();
@@ -261,6 +239,6 @@ pub async fn a_deleted_group_takes_its_members_and_channels_along(fixture: Fixtu
     assert_eq!(node.groups_of(&user("ada")).await, Ok(vec![]));
     assert_eq!(node.groups_of(&user("bob")).await, Ok(vec![(GroupId(9), Role::Owner)]));
     assert_eq!(node.bump(GROUP, &Concerned::Everyone).await, Ok(None));
-    node.set_group_settings(GROUP, &named("Ghosts")).await.unwrap();
+    assert_eq!(node.set_group_settings(GROUP, &named("Ghosts"), Revision(0)).await, Ok(Written::Overtaken));
     assert_eq!(node.group(GROUP).await, Ok(None), "nothing brings it back");
 }

@@ -11,6 +11,7 @@ pub mod messages;
 pub mod preparing;
 pub mod reads;
 pub mod retention;
+pub mod revisions;
 
 macro_rules! suite {
     (@tests $run:path; $($module:ident :: { $($test:ident),* $(,)? })*) => {
@@ -82,10 +83,19 @@ macro_rules! suite {
                 an_entry_keeps_the_access_version_it_was_reserved_under,
                 only_the_last_changes_are_remembered,
                 members_come_in_order_of_their_ids_page_by_page,
-                a_role_is_changed_in_place_and_a_removed_row_is_gone,
                 a_users_groups_come_in_order_and_are_theirs_only,
                 a_groups_channels_are_made_once_listed_in_order_and_removed,
                 a_deleted_group_takes_its_members_and_channels_along,
+            }
+            revisions::{
+                a_role_is_changed_in_place,
+                a_role_write_that_comes_late_changes_nothing,
+                who_is_put_out_before_they_come_in_stays_out,
+                a_role_write_that_meets_its_own_success_has_succeeded,
+                of_many_role_writes_at_once_over_one_revision_one_holds,
+                a_removed_member_leaves_nothing_that_counts_as_one,
+                overrides_that_come_late_change_nothing,
+                settings_of_a_group_that_come_late_change_nothing,
             }
             reads::{
                 a_read_position_never_falls,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::groups::{Group, GroupKind, GroupSettings};
+use crate::ids::Revision;
 
 const GROUP: GroupId = GroupId(9);
 const LIFE: Duration = Duration::from_secs(60);
@@ -13,6 +14,7 @@ fn view(id: GroupId, version: u64, concerned: &[Concerned]) -> View {
         id,
         kind: GroupKind::Private { owner: user("owner") },
         settings: GroupSettings::default(),
+        revision: Revision::default(),
         version: AccessVersion(version),
         changes: concerned.to_vec(),
     };
