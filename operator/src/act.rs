@@ -8,9 +8,13 @@
 //! | vibetalk.dev | vibetalkclusters/status | patch | the status |
 //! | vibetalk.dev | vibetalkclusters/finalizers | update | owner references that block deletion, where that is enforced |
 //! | apps | deployments | get, list, watch, create, patch, delete | children |
+//! | policy | poddisruptionbudgets | get, list, watch, create, patch, delete | children |
 //! | (core) | services, configmaps, serviceaccounts | get, list, watch, create, patch, delete | children |
-//! | networking.k8s.io | ingresses | get, list, watch, create, patch, delete | children |
+//! | networking.k8s.io | ingresses, networkpolicies | get, list, watch, create, patch, delete | children |
 //! | autoscaling | horizontalpodautoscalers | get, list, watch, create, patch, delete | children |
+//! | gateway.networking.k8s.io | httproutes | get, list, watch, create, patch, delete | children, where they are |
+//! | monitoring.coreos.com | podmonitors, prometheusrules | get, list, watch, create, patch, delete | children, where they are |
+//! | keda.sh | scaledobjects | get, list, watch, create, patch, delete | children, where they are |
 //! | (core) | secrets | get | credentials that a spec names; never listed or watched |
 //! | (core) | pods | list, patch | connections before a scale-down; `pod-deletion-cost` |
 //! | events.k8s.io | events | create, patch | events |

@@ -40,10 +40,6 @@ pub struct Run {
     #[arg(long, env = "VT_ADMIN_LISTEN", default_value = "0.0.0.0:8080")]
     pub admin_listen: SocketAddr,
 
-    /// Namespace of the leader lease; that of the kubeconfig if absent.
-    #[arg(long, env = "POD_NAMESPACE")]
-    pub pod_namespace: Option<String>,
-
     /// Who holds the lease; the host name if absent.
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
@@ -71,6 +67,11 @@ pub struct Defaults {
     /// Image of the chat node where `spec.image` is absent.
     #[arg(long, env = "VT_CHAT_NODE_IMAGE", default_value = concat!("ghcr.io/vibetalk/chat-node:", env!("CARGO_PKG_VERSION")))]
     pub chat_node_image: String,
+
+    /// Namespace of the operator: of its lease, and of whom the chat nodes' NetworkPolicy admits; that of the kubeconfig
+    /// if absent.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
 }
 
 impl Run {

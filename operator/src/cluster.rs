@@ -48,6 +48,8 @@ pub struct Cluster {
     pub rabbitmq: Option<RabbitMq>,
     /// Image of the chat node.
     pub image: String,
+    /// Namespace of the operator, where that is known.
+    pub operator_namespace: Option<String>,
     /// The status as it was written last.
     pub status: VibeTalkClusterStatus,
 }
@@ -87,6 +89,7 @@ impl Cluster {
             spec,
             rabbitmq: raw.spec.get("rabbitmq").and_then(|value| RabbitMq::deserialize(value).ok()),
             image: image.unwrap_or_else(|| defaults.chat_node_image.clone()),
+            operator_namespace: defaults.pod_namespace.clone(),
             status: VibeTalkClusterStatus::deserialize(&raw.status).unwrap_or_default(),
         })
     }

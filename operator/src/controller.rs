@@ -30,7 +30,12 @@ pub async fn run(ctx: Arc<Context>, namespaces: &[String], stop: CancellationTok
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
-    join_all(scopes.into_iter().map(|scope| control(ctx.clone(), scope, stop.clone()))).await;
+    ctx.apis.probe(&ctx.client).await;
+    let controllers = join_all(scopes.into_iter().map(|scope| control(ctx.clone(), scope, stop.clone())));
+    tokio::select! {
+        _ = controllers => {}
+        () = ctx.apis.keep_probing(&ctx.client) => {}
+    }
 }
 
 async fn control(ctx: Arc<Context>, scope: Option<&str>, stop: CancellationToken) {
@@ -40,7 +45,7 @@ async fn control(ctx: Arc<Context>, scope: Option<&str>, stop: CancellationToken
     };
     let mut controller = Controller::new(clusters, watcher::Config::default())
         .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE));
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|kind| ctx.apis.serves(*kind)) {
         let config = watcher::Config::default().labels(&managed_by());
         controller = controller.owns_with(children(&ctx.client, kind, scope), kind.resource(), config);
     }

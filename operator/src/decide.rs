@@ -4,6 +4,7 @@ mod autoscaling;
 mod conditions;
 mod drift;
 mod exposure;
+mod monitoring;
 mod scaling;
 mod secrets;
 mod teardown;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use crate::cluster::{Cluster, InvalidSpec};
 use crate::observe::{Children, Observed};
 use crate::plan::{Finalizer, Plan, Requeue};
+use crate::rabbitmq::Exchange;
 use crate::resources::{self, Blueprint, selector_text};
 
 pub use conditions::{State, Verdict, amend};
@@ -35,21 +37,31 @@ pub fn decide(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Plan {
     }
 }
 
+/// The exchanges that the cluster should have in the broker.
+pub fn exchanges(cluster: &Cluster, spec: &VibeTalkClusterSpec) -> Vec<Exchange> {
+    topology::wanted(cluster, spec)
+}
+
 fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, now: Timestamp) -> Plan {
     let topology = topology::decide(cluster, spec, observed);
     let scaling = scaling::decide(spec, observed, now);
     let live = observed.children.deployment();
     let credentials =
         observed.secrets.digest.as_deref().or_else(|| live.as_ref().and_then(resources::credentials_of));
-    let desired = resources::build(&Blueprint { cluster, spec, replicas: scaling.replicas, credentials });
-    let drift = drift::compare(cluster, desired, &observed.children);
-    let exposure = exposure::decide(spec, &observed.children);
+    let ports = observed.secrets.ports.as_ref();
+    let desired =
+        resources::build(&Blueprint { cluster, spec, replicas: scaling.replicas, credentials, ports });
+    let drift = drift::compare(cluster, spec, desired, observed);
+    let exposure = exposure::decide(spec, observed);
 
     let mut verdicts = workload::decide(spec, observed, &scaling);
     verdicts.extend([topology.verdict, exposure.verdict]);
     verdicts.extend(workload::reports(&observed.pods));
-    verdicts.push(autoscaling::decide(spec, &observed.children));
-    verdicts.push(conditions::paused(spec));
+    verdicts.extend([
+        autoscaling::decide(spec, observed),
+        monitoring::decide(spec, observed),
+        conditions::paused(spec),
+    ]);
     secrets::overrule(&mut verdicts, &observed.secrets, cluster);
     if let Some(taken) = &drift.taken {
         conditions::overrule(&mut verdicts, taken.clone());

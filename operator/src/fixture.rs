@@ -13,7 +13,7 @@ use crate::rabbitmq::{BrokerError, Exchange};
 use crate::resources::Kind;
 
 pub(crate) fn defaults() -> Defaults {
-    Defaults { chat_node_image: "chat-node:1".to_owned() }
+    Defaults { chat_node_image: "chat-node:1".to_owned(), pod_namespace: Some("vibetalk-system".to_owned()) }
 }
 
 /// The resource `demo` in namespace `chat`, as a user would write it.
@@ -60,6 +60,7 @@ impl World {
             mongodb: SecretState::Usable,
             auth: SecretState::Usable,
             digest: Some("c0ffee".to_owned()),
+            ports: Some([5_672, 27_017].into()),
         };
         let mut observed =
             Observed { secrets, broker: BrokerState::Exchanges(Vec::new()), ..Observed::default() };
@@ -167,6 +168,11 @@ impl World {
         if self.observed.children.get(Kind::Ingress).is_some() {
             self.live(Kind::Ingress)["status"] =
                 json!({ "loadBalancer": { "ingress": [{ "ip": "10.0.0.9" }] } });
+        }
+        if self.observed.children.get(Kind::HttpRoute).is_some() {
+            let said = ["Accepted", "ResolvedRefs"].map(|type_| json!({ "type": type_, "status": "True" }));
+            self.live(Kind::HttpRoute)["status"] =
+                json!({ "parents": [{ "parentRef": { "name": "public" }, "conditions": said }] });
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod act;
 pub mod admin;
+pub mod apis;
 pub mod args;
 pub mod backoff;
 pub mod cluster;

@@ -4,15 +4,15 @@
 mod broker;
 mod children;
 mod nodes;
+mod ports;
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crds::NodeReport;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -32,6 +32,8 @@ const API_DEADLINE: Duration = Duration::from_secs(8);
 pub struct Observed {
     /// The cluster's objects.
     pub children: Children,
+    /// Kinds that this Kubernetes cluster does not have.
+    pub lacking: BTreeSet<Kind>,
     /// Its pods.
     pub pods: Seen<Vec<PodState>>,
     /// The Secrets that its spec names.
@@ -87,7 +89,8 @@ pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Mana
             let (secrets, access) = secrets::observe(ctx, cluster).await;
             (secrets, broker::observe(ctx, cluster, access).await)
         });
-    (Observed { children, pods, secrets, broker }, management)
+    let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
+    (Observed { children, lacking, pods, secrets, broker }, management)
 }
 
 impl<T: Default> Default for Seen<T> {
@@ -122,17 +125,17 @@ impl Children {
         self.typed(Kind::Ingress)
     }
 
-    /// The live autoscaler.
-    pub fn autoscaler(&self) -> Option<HorizontalPodAutoscaler> {
-        self.typed(Kind::HorizontalPodAutoscaler)
-    }
-
     fn typed<T: DeserializeOwned>(&self, kind: Kind) -> Option<T> {
         self.get(kind).and_then(|value| T::deserialize(value).ok())
     }
 }
 
 impl Observed {
+    /// Whether this Kubernetes cluster does without the kind.
+    pub fn lacks(&self, kind: Kind) -> bool {
+        self.lacking.contains(&kind)
+    }
+
     /// What the API server did not tell, if anything.
     pub fn unread(&self, cluster: &Cluster) -> Option<String> {
         let child = self.children.0.iter().find_map(|(kind, seen)| match seen {

@@ -8,6 +8,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 
 use crate::act::{Outcome, WriteFailure, act};
+use crate::apis::Apis;
 use crate::args::Defaults;
 use crate::backoff::{Backoff, jitter};
 use crate::cluster::{Cluster, Nameless, RawCluster};
@@ -22,6 +23,8 @@ use crate::report::report;
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// The optional kinds that it knows.
+    pub apis: Apis,
     /// Brokers and chat nodes.
     pub http: reqwest::Client,
     /// Events.

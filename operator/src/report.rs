@@ -98,15 +98,16 @@ fn transition(old: &VibeTalkClusterStatus, new: &Condition) -> Option<Notice> {
     let fault = !is_ready && new_cause && FAULTS.iter().any(|fault| fault.to_string() == new.reason);
     let severity = match new.status.as_str() {
         "True" if is_ready && flipped => Severity::Normal,
+        _ if is_ready && flipped && new.reason == Reason::Hibernating.to_string() => Severity::Normal,
         _ if fault || (is_ready && flipped) => Severity::Warning,
         _ => return None,
     };
-    let reason = if is_ready && severity == Severity::Normal { "Ready" } else { &new.reason };
+    let reason = if new.reason == Reason::AsSpecified.to_string() { "Ready" } else { &new.reason };
     Some(Notice { severity, reason: reason.to_owned(), message: format!("{}: {}", new.type_, new.message) })
 }
 
 /// Reasons that ask for someone's attention. The others come and go by themselves.
-const FAULTS: [Reason; 12] = [
+const FAULTS: [Reason; 13] = [
     Reason::InvalidSpec,
     Reason::SecretMissing,
     Reason::SecretIncomplete,
@@ -117,6 +118,7 @@ const FAULTS: [Reason; 12] = [
     Reason::StoreUnreachable,
     Reason::ClockSkew,
     Reason::AutoscalerFailing,
+    Reason::KindMissing,
     Reason::NameTaken,
     Reason::WriteFailed,
 ];

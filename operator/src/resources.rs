@@ -4,44 +4,35 @@ mod config_map;
 mod container;
 mod deployment;
 mod horizontal_pod_autoscaler;
+mod http_route;
 mod ingress;
+mod kind;
+mod network_policy;
+mod pod;
+mod pod_disruption_budget;
+mod pod_monitor;
+mod prometheus_rule;
+mod scaled_object;
 mod service;
 mod service_account;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crds::VibeTalkClusterSpec;
-use k8s_openapi::api::{apps, autoscaling, core, networking};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::ApiResource;
+use crds::{Autoscaling, VibeTalkClusterSpec};
+use k8s_openapi::api::apps;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::MANAGER;
 use crate::cluster::Cluster;
 
+pub use kind::Kind;
+
 /// Says with which wishes an object was applied last. Tells a field that is no longer wanted from one that someone
 /// else has added.
 pub const APPLIED_ANNOTATION: &str = "vibetalk.dev/applied";
-
-/// Kinds of children, in the order in which they are written: what a pod needs comes before the pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Identity of the pods, without rights.
-    ServiceAccount,
-    /// The chat nodes' settings.
-    ConfigMap,
-    /// The address inside the Kubernetes cluster.
-    Service,
-    /// The chat nodes.
-    Deployment,
-    /// Sets `spec.replicas` of the resource.
-    HorizontalPodAutoscaler,
-    /// The way in from outside.
-    Ingress,
-}
 
 /// A wanted object, complete with kind, name, labels and owner.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,33 +54,70 @@ pub struct Blueprint<'a> {
     pub replicas: i32,
     /// Digest of the Secrets; without it there is no Deployment, as its pods could not start.
     pub credentials: Option<&'a str>,
+    /// Ports of broker and store; without them there is no NetworkPolicy, as it would cut the pods off.
+    pub ports: Option<&'a BTreeSet<u16>>,
 }
 
-/// Every object that the cluster should have, in the order of writing.
+/// Every object that the cluster should have and that can be built, in the order of writing.
 pub fn build(blueprint: &Blueprint<'_>) -> Vec<Object> {
-    let mut objects = vec![
-        Object::new(Kind::ServiceAccount, &service_account::build(blueprint)),
-        Object::new(Kind::ConfigMap, &config_map::build(blueprint)),
-        Object::new(Kind::Service, &service::build(blueprint)),
-    ];
-    if let Some(credentials) = blueprint.credentials {
-        objects.push(Object::new(Kind::Deployment, &deployment::build(blueprint, credentials)));
+    let object = |kind| Some(Object::new(kind, body(blueprint, kind)?));
+    Kind::ALL.into_iter().filter(|kind| is_wanted(blueprint.spec, *kind)).filter_map(object).collect()
+}
+
+/// Whether the cluster should have an object of this kind.
+pub fn is_wanted(spec: &VibeTalkClusterSpec, kind: Kind) -> bool {
+    let exposure = spec.exposure.as_ref();
+    let monitoring = spec.monitoring.as_ref();
+    // An autoscaler would have no say about a cluster that sleeps, and complain.
+    let autoscaling = spec.autoscaling.as_ref().filter(|_| !spec.hibernates());
+    let by_keda = |autoscaling: &Autoscaling| autoscaling.keda.is_some();
+    match kind {
+        Kind::ServiceAccount
+        | Kind::ConfigMap
+        | Kind::Service
+        | Kind::Deployment
+        | Kind::PodDisruptionBudget => true,
+        Kind::NetworkPolicy => spec.network_policy.enabled,
+        Kind::HorizontalPodAutoscaler => autoscaling.is_some_and(|autoscaling| !by_keda(autoscaling)),
+        Kind::ScaledObject => autoscaling.is_some_and(by_keda),
+        Kind::Ingress => exposure.is_some_and(|exposure| exposure.ingress.is_some()),
+        Kind::HttpRoute => exposure.is_some_and(|exposure| exposure.gateway.is_some()),
+        Kind::PodMonitor => monitoring.is_some_and(|monitoring| monitoring.pod_monitor.is_some()),
+        Kind::PrometheusRule => monitoring.is_some_and(|monitoring| monitoring.rules.is_some()),
     }
-    if let Some(autoscaling) = &blueprint.spec.autoscaling {
-        let autoscaler = horizontal_pod_autoscaler::build(blueprint, autoscaling);
-        objects.push(Object::new(Kind::HorizontalPodAutoscaler, &autoscaler));
-    }
-    if let Some(ingress) = blueprint.spec.exposure.as_ref().and_then(|exposure| exposure.ingress.as_ref()) {
-        objects.push(Object::new(Kind::Ingress, &ingress::build(blueprint, ingress)));
-    }
-    objects
+}
+
+/// The object of a kind, if what it needs is there.
+fn body(blueprint: &Blueprint<'_>, kind: Kind) -> Option<Value> {
+    let spec = blueprint.spec;
+    let (autoscaling, exposure) = (spec.autoscaling.as_ref(), spec.exposure.as_ref());
+    let monitoring = spec.monitoring.as_ref();
+    Some(match kind {
+        Kind::ServiceAccount => value(&service_account::build(blueprint)),
+        Kind::ConfigMap => value(&config_map::build(blueprint)),
+        Kind::Service => value(&service::build(blueprint)),
+        Kind::NetworkPolicy => value(&network_policy::build(blueprint, blueprint.ports?)),
+        Kind::Deployment => value(&deployment::build(blueprint, blueprint.credentials?)),
+        Kind::PodDisruptionBudget => value(&pod_disruption_budget::build(blueprint)),
+        Kind::HorizontalPodAutoscaler => value(&horizontal_pod_autoscaler::build(blueprint, autoscaling?)),
+        Kind::ScaledObject => scaled_object::build(blueprint, autoscaling?, autoscaling?.keda.as_ref()?),
+        Kind::Ingress => value(&ingress::build(blueprint, exposure?.ingress.as_ref()?)),
+        Kind::HttpRoute => http_route::build(blueprint, exposure?.gateway.as_ref()?),
+        Kind::PodMonitor => pod_monitor::build(blueprint, monitoring?.pod_monitor.as_ref()?),
+        Kind::PrometheusRule => prometheus_rule::build(blueprint, monitoring?.rules.as_ref()?),
+    })
+}
+
+fn value(object: &impl Serialize) -> Value {
+    // Kubernetes' own types have string keys only, so this cannot fail.
+    serde_json::to_value(object).unwrap_or_default()
 }
 
 /// Digest of the Secrets as a live Deployment carries it.
 pub fn credentials_of(deployment: &apps::v1::Deployment) -> Option<&str> {
     let template = &deployment.spec.as_ref()?.template;
     let annotations = template.metadata.as_ref()?.annotations.as_ref()?;
-    annotations.get(deployment::CREDENTIALS_ANNOTATION).map(String::as_str)
+    annotations.get(pod::CREDENTIALS_ANNOTATION).map(String::as_str)
 }
 
 /// Labels by which the pods of a cluster are found. They never change.
@@ -134,10 +162,36 @@ fn metadata(cluster: &Cluster) -> ObjectMeta {
     }
 }
 
+/// An object of a kind that has no type here, without its spec.
+fn envelope(blueprint: &Blueprint<'_>, kind: Kind) -> Value {
+    let metadata = value(&metadata(blueprint.cluster));
+    json!({ "apiVersion": kind.resource().api_version, "kind": kind.name(), "metadata": metadata })
+}
+
+/// The object with further labels; they never take the place of the operator's own.
+fn with_labels(mut object: Value, more: &BTreeMap<String, String>) -> Value {
+    let labels = &mut object["metadata"]["labels"];
+    for (key, value) in more {
+        if labels[key].is_null() {
+            labels[key] = value.as_str().into();
+        }
+    }
+    object
+}
+
+fn match_labels(blueprint: &Blueprint<'_>) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(&blueprint.cluster.name)), ..LabelSelector::default() }
+}
+
+/// The labels by which Prometheus knows the series of this cluster's pods, for PromQL.
+fn series_of(blueprint: &Blueprint<'_>) -> String {
+    let Cluster { namespace, name, .. } = blueprint.cluster;
+    // A Deployment's pods: its name and two words. `demo` is not `demo-eu`.
+    format!(r#"namespace="{namespace}",pod=~"{name}-[a-z0-9]+-[a-z0-9]+""#)
+}
+
 impl Object {
-    fn new(kind: Kind, object: &impl Serialize) -> Self {
-        // Kubernetes' own types have string keys only, so this cannot fail.
-        let mut body = serde_json::to_value(object).unwrap_or_default();
+    fn new(kind: Kind, mut body: Value) -> Self {
         let digest = digest(body.to_string().as_bytes());
         body["metadata"]["annotations"][APPLIED_ANNOTATION] = digest.into();
         Self { kind, body }
@@ -149,96 +203,100 @@ impl Object {
     }
 }
 
-impl Kind {
-    /// Every kind, in the order of writing.
-    pub const ALL: [Self; 6] = [
-        Self::ServiceAccount,
-        Self::ConfigMap,
-        Self::Service,
-        Self::Deployment,
-        Self::HorizontalPodAutoscaler,
-        Self::Ingress,
-    ];
-
-    /// Where the API server keeps it.
-    pub fn resource(self) -> ApiResource {
-        match self {
-            Self::ServiceAccount => ApiResource::erase::<core::v1::ServiceAccount>(&()),
-            Self::ConfigMap => ApiResource::erase::<core::v1::ConfigMap>(&()),
-            Self::Service => ApiResource::erase::<core::v1::Service>(&()),
-            Self::Deployment => ApiResource::erase::<apps::v1::Deployment>(&()),
-            Self::HorizontalPodAutoscaler => {
-                ApiResource::erase::<autoscaling::v2::HorizontalPodAutoscaler>(&())
-            }
-            Self::Ingress => ApiResource::erase::<networking::v1::Ingress>(&()),
-        }
-    }
-
-    /// The kind's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ServiceAccount => "ServiceAccount",
-            Self::ConfigMap => "ConfigMap",
-            Self::Service => "Service",
-            Self::Deployment => "Deployment",
-            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
-            Self::Ingress => "Ingress",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::fixture;
 
-    fn built(cluster: &Cluster) -> Vec<Object> {
+    static PORTS: LazyLock<BTreeSet<u16>> = LazyLock::new(|| BTreeSet::from([5_672, 27_017]));
+
+    pub(crate) fn blueprint(cluster: &Cluster) -> Blueprint<'_> {
         let spec = cluster.spec.as_ref().unwrap();
-        build(&Blueprint { cluster, spec, replicas: 2, credentials: Some("c0ffee") })
+        Blueprint { cluster, spec, replicas: 2, credentials: Some("c0ffee"), ports: Some(&PORTS) }
+    }
+
+    fn built(cluster: &Cluster) -> Vec<Object> {
+        build(&blueprint(cluster))
+    }
+
+    fn kinds(cluster: &Cluster) -> BTreeSet<Kind> {
+        built(cluster).into_iter().map(|object| object.kind).collect()
     }
 
     #[test]
     fn every_object_is_named_labelled_and_owned_as_its_cluster() {
-        let cluster = fixture::cluster(|spec| {
-            spec["autoscaling"] = serde_json::json!({ "maxReplicas": 5 });
-            spec["replicas"] = 2.into();
-        });
-        let objects = built(&cluster);
-        assert_eq!(objects.iter().map(|object| object.kind).collect::<Vec<_>>(), Kind::ALL);
+        let everything = |gateway: bool| {
+            fixture::cluster(|spec| {
+                spec["autoscaling"] = json!({ "maxReplicas": 5, "targetConnections": 9 });
+                spec["monitoring"] = json!({ "podMonitor": {}, "rules": {} });
+                if gateway {
+                    spec["autoscaling"]["keda"] = json!({ "prometheus": "http://prometheus" });
+                    spec["exposure"] = json!({ "gateway": { "parentRefs": [{ "name": "public" }] } });
+                }
+            })
+        };
+        let (one, other) = (everything(false), everything(true));
+        let objects: Vec<_> = built(&one).into_iter().chain(built(&other)).collect();
+        let kinds: BTreeSet<_> = objects.iter().map(|object| object.kind).collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), Kind::ALL);
         for object in objects {
             let metadata = &object.body["metadata"];
             assert_eq!(object.body["kind"], object.kind.name());
-            assert_eq!(object.name(), cluster.name);
-            assert_eq!(metadata["ownerReferences"][0]["uid"], cluster.uid.as_str());
+            assert_eq!(object.body["apiVersion"], object.kind.resource().api_version);
+            assert_eq!(object.name(), one.name);
+            assert_eq!(metadata["ownerReferences"][0]["uid"], one.uid.as_str());
             assert_eq!(metadata["labels"]["app.kubernetes.io/managed-by"], MANAGER);
         }
     }
 
     #[test]
-    fn without_credentials_there_are_no_pods() {
+    fn without_credentials_there_are_no_pods_and_without_ports_nothing_is_cut_off() {
         let cluster = fixture::cluster(|_| {});
-        let spec = cluster.spec.as_ref().unwrap();
-        let objects = build(&Blueprint { cluster: &cluster, spec, replicas: 2, credentials: None });
-        assert!(objects.iter().all(|object| object.kind != Kind::Deployment));
+        let objects = build(&Blueprint { credentials: None, ports: None, ..blueprint(&cluster) });
+        let missing = [Kind::Deployment, Kind::NetworkPolicy];
+        assert!(objects.iter().all(|object| !missing.contains(&object.kind)));
+        assert!(
+            !kinds(&fixture::cluster(|spec| spec["networkPolicy"] = json!({ "enabled": false })))
+                .contains(&Kind::NetworkPolicy)
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_sleeps_has_no_autoscaler() {
+        let autoscaled = |replicas: i32| {
+            fixture::cluster(|spec| {
+                spec["autoscaling"] = json!({ "maxReplicas": 5 });
+                spec["replicas"] = replicas.into();
+            })
+        };
+        assert!(kinds(&autoscaled(1)).contains(&Kind::HorizontalPodAutoscaler));
+        assert!(!kinds(&autoscaled(0)).contains(&Kind::HorizontalPodAutoscaler));
+    }
+
+    #[test]
+    fn labels_of_the_user_never_take_the_place_of_the_operators() {
+        let cluster = fixture::cluster(|_| {});
+        let more = [("release", "prometheus"), ("app.kubernetes.io/managed-by", "me")];
+        let more = more.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let labelled = with_labels(envelope(&blueprint(&cluster), Kind::PodMonitor), &more);
+        let labels = &labelled["metadata"]["labels"];
+        assert_eq!(
+            (&labels["release"], &labels["app.kubernetes.io/managed-by"]),
+            (&json!("prometheus"), &json!(MANAGER))
+        );
     }
 
     #[test]
     fn a_changed_wish_changes_the_annotation() {
-        let applied = |cluster: &Cluster| {
-            built(cluster)
-                .into_iter()
-                .map(|object| object.body["metadata"]["annotations"].clone())
-                .collect::<Vec<_>>()
+        let applied = |cluster: &Cluster| -> BTreeMap<_, _> {
+            let digest = |object: Object| object.body["metadata"]["annotations"][APPLIED_ANNOTATION].clone();
+            built(cluster).into_iter().map(|object| (object.kind, digest(object))).collect()
         };
         let before = applied(&fixture::cluster(|_| {}));
         let after = applied(&fixture::cluster(|spec| spec["image"] = "other:1".into()));
-        assert_eq!(before[0], after[0], "the ServiceAccount is as before");
-        assert_ne!(before[3], after[3], "the Deployment is not");
+        assert_eq!(before[&Kind::ServiceAccount], after[&Kind::ServiceAccount]);
+        assert_ne!(before[&Kind::Deployment], after[&Kind::Deployment]);
     }
 }

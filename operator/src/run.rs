@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::explain;
 use crate::admin::{self, Readiness};
+use crate::apis::Apis;
 use crate::args;
 use crate::backoff::{Backoff, jitter};
 use crate::cluster::RawCluster;
@@ -40,6 +41,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
+        apis: Apis::default(),
         http,
         metrics: metrics.clone(),
         defaults: args.defaults.clone(),
@@ -66,7 +68,7 @@ async fn work(
         () = stop.cancelled() => return Ok(()),
     }
     let lease_namespace =
-        args.pod_namespace.clone().unwrap_or_else(|| ctx.client.default_namespace().to_owned());
+        args.defaults.pod_namespace.clone().unwrap_or_else(|| ctx.client.default_namespace().to_owned());
     let mut lease = lease::join(ctx.client.clone(), &lease_namespace, identity(args))
         .await
         .with_context(|| format!("cannot use the Lease {MANAGER} in namespace {lease_namespace}"))?;

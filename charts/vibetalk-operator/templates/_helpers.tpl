@@ -63,13 +63,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [""]
   resources: [services, configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
-# … the way in from outside …
-- apiGroups: [networking.k8s.io]
-  resources: [ingresses]
+# … how many of them may be evicted at once …
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
-# … and the autoscaler.
+# … the way in from outside, and who may reach them …
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# … the way in through a gateway, where the Gateway API is installed …
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+# … what Prometheus is told of them, where its operator is installed …
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors, prometheusrules]
+  verbs: [get, list, watch, create, patch, delete]
+# … and the autoscaler, Kubernetes' own …
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+# … or KEDA's, where it is installed.
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
   verbs: [get, list, watch, create, patch, delete]
 # The chat nodes' state; `patch` sets the deletion cost that decides which of them ends first.
 - apiGroups: [""]

@@ -138,6 +138,10 @@ pub struct GatewayExposure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 253), regex(pattern = HOST_PATTERN)))]
     pub hostnames: Vec<String>,
+
+    /// Whether users come by `https`, which the gateway's listeners decide. Only for the URL in the status.
+    #[serde(default = "default_tls")]
+    pub tls: bool,
 }
 
 /// Names a `Gateway`.
@@ -157,4 +161,8 @@ pub struct GatewayRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub section_name: Option<String>,
+}
+
+fn default_tls() -> bool {
+    true
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::cluster::Cluster;
+use crate::resources::Kind;
 
 /// A condition before it has a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,14 @@ pub(super) fn paused(spec: &VibeTalkClusterSpec) -> Verdict {
     } else {
         Verdict::no(kind, Reason::NotRequested, "spec.paused is false")
     }
+}
+
+/// The spec asks for a kind that this Kubernetes cluster does not have.
+pub(super) fn kind_missing(kind: ConditionType, missing: Kind, instead: &str) -> Verdict {
+    let api_version = missing.resource().api_version;
+    let message =
+        format!("this Kubernetes cluster does not have {missing} ({api_version}): install it, or {instead}");
+    Verdict::no(kind, Reason::KindMissing, message)
 }
 
 /// Puts `verdict` in the place of the one about the same condition.

@@ -2,14 +2,15 @@
 //! changed; what others added stays, as it would under server-side apply. One of the wishes is the digest of all of
 //! them ([`crate::resources::APPLIED_ANNOTATION`]), which finds wishes that were dropped.
 
+use crds::VibeTalkClusterSpec;
 use crds::condition::{ConditionType, Reason};
 use serde_json::{Map, Value};
 
 use super::conditions::Verdict;
 use crate::cluster::Cluster;
-use crate::observe::{Children, Seen};
+use crate::observe::{Observed, Seen};
 use crate::plan::Prune;
-use crate::resources::{Kind, Object};
+use crate::resources::{Kind, Object, is_wanted};
 
 /// Lists that the API server merges by a key. All others are replaced as a whole, so there an element too many is a
 /// difference.
@@ -35,24 +36,29 @@ pub(super) struct Drift {
     pub(super) taken: Option<Verdict>,
 }
 
-pub(super) fn compare(cluster: &Cluster, desired: Vec<Object>, children: &Children) -> Drift {
+pub(super) fn compare(
+    cluster: &Cluster,
+    spec: &VibeTalkClusterSpec,
+    desired: Vec<Object>,
+    observed: &Observed,
+) -> Drift {
+    let children = &observed.children;
     let mut drift = Drift::default();
-    // A kind without a wish is pruned, but the Deployment: it lacks one only while the Secrets cannot be read.
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Deployment) {
-        let unwanted = desired.iter().all(|object| object.kind != kind);
-        if let Some(live) = children.get(kind).filter(|live| unwanted && is_own(cluster, live)) {
+    // By the spec, not by what could be built: without its Secrets a cluster keeps what it has.
+    for kind in Kind::ALL.into_iter().filter(|kind| !is_wanted(spec, *kind)) {
+        if let Some(live) = children.get(kind).filter(|live| is_own(cluster, live)) {
             let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
             drift.prune.extend((!is_going(live)).then_some(Prune { kind, uid }));
         }
     }
-    for object in desired {
+    for object in desired.into_iter().filter(|object| !observed.lacks(object.kind)) {
         match children.0.get(&object.kind) {
             // Not knowing is no reason to write.
             Some(Seen::Unknown(_)) => {}
             Some(Seen::Known(Some(live))) if !is_own(cluster, live) => {
                 drift.taken = drift.taken.or_else(|| Some(taken(&object)));
             }
-            Some(Seen::Known(Some(live))) if is_going(live) || !differs(&object.body, live) => {}
+            Some(Seen::Known(Some(live))) if is_going(live) || !differs(object.kind, &object.body, live) => {}
             _ => drift.apply.push(object),
         }
     }
@@ -60,8 +66,14 @@ pub(super) fn compare(cluster: &Cluster, desired: Vec<Object>, children: &Childr
 }
 
 /// Whether the live object must be applied again.
-fn differs(desired: &Value, live: &Value) -> bool {
-    !holds(desired, live, "")
+fn differs(kind: Kind, desired: &Value, live: &Value) -> bool {
+    // A list of ports is merged in a Service and a Deployment. In a NetworkPolicy one too many is a hole.
+    let merged = if kind == Kind::NetworkPolicy { &["ownerReferences"] } else { &MERGED_LISTS[..] };
+    !Comparison { merged }.holds(desired, live, "")
+}
+
+struct Comparison {
+    merged: &'static [&'static str],
 }
 
 fn is_own(cluster: &Cluster, live: &Value) -> bool {
@@ -82,26 +94,28 @@ fn taken(object: &Object) -> Verdict {
     Verdict::no(ConditionType::WorkloadAvailable, Reason::NameTaken, message)
 }
 
-/// Whether `live` is all that `desired` says; it may be more. `field` is the name that `desired` stands under.
-fn holds(desired: &Value, live: &Value, field: &str) -> bool {
-    match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) if QUANTITIES.contains(&field) => {
-            desired.iter().all(|(key, value)| live.get(key).is_some_and(|live| same_quantity(value, live)))
+impl Comparison {
+    /// Whether `live` is all that `desired` says; it may be more. `field` is the name that `desired` stands under.
+    fn holds(&self, desired: &Value, live: &Value, field: &str) -> bool {
+        match (desired, live) {
+            (Value::Object(desired), Value::Object(live)) if QUANTITIES.contains(&field) => desired
+                .iter()
+                .all(|(key, value)| live.get(key).is_some_and(|live| same_quantity(value, live))),
+            (Value::Object(desired), Value::Object(live)) => self.object_holds(desired, live),
+            (Value::Array(desired), Value::Array(live)) if self.merged.contains(&field) => {
+                desired.iter().all(|wish| live.iter().any(|element| self.holds(wish, element, "")))
+            }
+            (Value::Array(desired), Value::Array(live)) => {
+                desired.len() == live.len()
+                    && desired.iter().zip(live).all(|(desired, live)| self.holds(desired, live, ""))
+            }
+            (desired, live) => desired == live || (is_empty(desired) && live.is_null()),
         }
-        (Value::Object(desired), Value::Object(live)) => object_holds(desired, live),
-        (Value::Array(desired), Value::Array(live)) if MERGED_LISTS.contains(&field) => {
-            desired.iter().all(|wish| live.iter().any(|element| holds(wish, element, "")))
-        }
-        (Value::Array(desired), Value::Array(live)) => {
-            desired.len() == live.len()
-                && desired.iter().zip(live).all(|(desired, live)| holds(desired, live, ""))
-        }
-        (desired, live) => desired == live || (is_empty(desired) && live.is_null()),
     }
-}
 
-fn object_holds(desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
-    desired.iter().all(|(key, value)| holds(value, live.get(key).unwrap_or(&Value::Null), key))
+    fn object_holds(&self, desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
+        desired.iter().all(|(key, value)| self.holds(value, live.get(key).unwrap_or(&Value::Null), key))
+    }
 }
 
 /// The API server does not store empty lists and maps.
@@ -154,7 +168,7 @@ mod tests {
     use serde_json::json;
 
     fn check(desired: &Value, live: &Value) -> bool {
-        holds(desired, live, "")
+        !differs(Kind::Deployment, desired, live)
     }
 
     #[test]
@@ -179,10 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn a_port_too_many_is_drift_where_it_is_a_hole() {
+        let ports = |ports: Value| json!({ "ports": ports });
+        let (one, two) = (ports(json!([{ "port": 1 }])), ports(json!([{ "port": 1 }, { "port": 2 }])));
+        assert!(check(&one, &two));
+        assert!(differs(Kind::NetworkPolicy, &one, &two));
+    }
+
+    #[test]
     fn a_dropped_wish_is_drift_although_the_rest_still_holds() {
         let with = |digest: &str, more: Value| json!({"metadata": {"annotations": {APPLIED_ANNOTATION: digest}}, "spec": more});
-        assert!(differs(&with("new", json!({})), &with("old", json!({"nodeSelector": {"a": "b"}}))));
-        assert!(!differs(&with("old", json!({})), &with("old", json!({"nodeSelector": {"a": "b"}}))));
+        assert!(!check(&with("new", json!({})), &with("old", json!({"nodeSelector": {"a": "b"}}))));
+        assert!(check(&with("old", json!({})), &with("old", json!({"nodeSelector": {"a": "b"}}))));
     }
 
     #[test]

@@ -26,7 +26,9 @@ fn the_first_visit_holds_the_resource_and_makes_everything_in_order() {
             "apply ServiceAccount",
             "apply ConfigMap",
             "apply Service",
+            "apply NetworkPolicy",
             "apply Deployment",
+            "apply PodDisruptionBudget",
             "apply Ingress",
         ]
     );
@@ -72,6 +74,7 @@ fn the_decision_cannot_see_the_outside() {
         include_str!("conditions.rs"),
         include_str!("drift.rs"),
         include_str!("exposure.rs"),
+        include_str!("monitoring.rs"),
         include_str!("scaling.rs"),
         include_str!("secrets.rs"),
         include_str!("teardown.rs"),

@@ -52,6 +52,10 @@ fn available(spec: &VibeTalkClusterSpec, status: &DeploymentStatus) -> Verdict {
     let kind = ConditionType::WorkloadAvailable;
     let wanted = spec.wanted_replicas();
     let ready = status.ready_replicas.unwrap_or(0);
+    if spec.hibernates() {
+        let message = "spec.replicas is 0: the cluster sleeps until it is more";
+        return Verdict::no(kind, Reason::Hibernating, message);
+    }
     if ready >= wanted {
         return Verdict::yes(kind, format!("{wanted} of {wanted} chat nodes are ready"));
     }

@@ -15,6 +15,9 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> Children {
 }
 
 async fn child(ctx: &Context, cluster: &Cluster, kind: Kind) -> Seen<Option<Value>> {
+    if !ctx.apis.serves(kind) {
+        return Seen::Known(None);
+    }
     let api: Api<DynamicObject> =
         Api::namespaced_with(ctx.client.clone(), &cluster.namespace, &kind.resource());
     match read(api.get_opt(&cluster.name)).await {

@@ -1,14 +1,14 @@
 //! The Secrets that a spec names, each read by a GET: Secrets are never listed or watched, so the operator holds no
 //! others in memory. What is kept of them is a digest and the access to the broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds::binding::{auth, mongodb};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 
-use super::read;
+use super::{ports, read};
 use crate::cluster::Cluster;
 use crate::rabbitmq::Access;
 use crate::reconcile::Context;
@@ -17,7 +17,8 @@ use crate::resources::digest;
 /// HS256 keys below the length of the hash can be guessed (RFC 7518 §3.2).
 const MIN_HS256_BYTES: usize = 32;
 
-type Data = BTreeMap<String, ByteString>;
+/// What a Secret holds.
+pub(super) type Data = BTreeMap<String, ByteString>;
 
 /// The state of each Secret that a spec names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Secrets {
     /// may read pods but no Secrets from trying out passwords. Where there is no such key, it is of the Secrets'
     /// versions.
     pub digest: Option<String>,
+    /// Ports of broker and store; absent unless both Secrets are usable.
+    pub ports: Option<BTreeSet<u16>>,
 }
 
 /// The state of one Secret.
@@ -106,12 +109,14 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Optio
         },
     );
     let digest = digest_of([&rabbitmq, &mongodb, &auth]);
+    let ports = rabbitmq.data().zip(mongodb.data()).map(|(rabbitmq, mongodb)| ports::of(rabbitmq, mongodb));
     let (rabbitmq, access) = rabbitmq.check(Access::from_secret);
     let (mongodb, _) = mongodb.check(check_mongodb);
     let (auth, _) = auth.check(check_auth);
     let is_enough = |state: &SecretState| matches!(state, SecretState::Usable | SecretState::NotNeeded);
     let usable = [&rabbitmq, &mongodb, &auth].into_iter().all(is_enough);
-    (Secrets { rabbitmq, mongodb, auth, digest: digest.filter(|_| usable) }, access)
+    let ports = ports.filter(|_| [&rabbitmq, &mongodb].into_iter().all(is_enough));
+    (Secrets { rabbitmq, mongodb, auth, digest: digest.filter(|_| usable), ports }, access)
 }
 
 enum Fetched {
@@ -139,6 +144,13 @@ async fn fetch(ctx: &Context, cluster: &Cluster, name: Option<String>) -> Fetche
 }
 
 impl Fetched {
+    fn data(&self) -> Option<&Data> {
+        match self {
+            Self::Data { data, .. } => Some(data),
+            Self::Not(_) => None,
+        }
+    }
+
     fn check<T>(self, parse: impl FnOnce(&Data) -> Result<T, InvalidKey>) -> (SecretState, Option<T>) {
         match self {
             Self::Not(state) => (state, None),

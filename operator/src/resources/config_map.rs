@@ -68,27 +68,31 @@ mod tests {
 
     use super::*;
     use crate::fixture;
+    use crate::resources::tests::blueprint;
 
     #[test]
     fn a_chat_node_can_read_the_file() {
         let cluster = fixture::cluster(|spec| {
             spec["rabbitmq"]["partitions"] = 7.into();
             spec["rabbitmq"]["routing"] = "Channel".into();
-            spec["rabbitmq"]["serverQueue"] = serde_json::json!({ "type": "Quorum" });
+            spec["rabbitmq"]["serverQueue"] = json!({ "type": "Quorum" });
+            spec["mongodb"]["retention"] = "90d".into();
+            spec["officialGroup"] = json!({ "admins": ["bob", "alice"] });
             spec["auth"] = json!({
                 "jwks": "https://sso.example/keys",
                 "issuer": "https://sso.example",
                 "audience": "chat",
             });
         });
-        let spec = cluster.spec.as_ref().unwrap();
-        let text = text(&Blueprint { cluster: &cluster, spec, replicas: 1, credentials: None });
+        let text = text(&blueprint(&cluster));
         let config: NodeConfig = serde_yaml::from_str(&text).unwrap();
         let plan = TopologyPlan { epoch: 1, partitions: 7, routing: RoutingMode::Channel };
         assert_eq!(config.topology, TopologyOrder::of(plan));
         let quorum = ServerQueue { kind: QueueType::Quorum, ..ServerQueue::default() };
         assert_eq!(config.server_queue, quorum);
         assert_eq!(config.cluster.control(), "vt.chat.demo.control");
+        assert_eq!(config.store.retention, Some(crds::Duration::days(90)));
+        assert_eq!(config.official_group.admins, ["alice", "bob"]);
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
         assert_eq!(config.auth.jwks.as_deref(), Some("https://sso.example/keys"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));

@@ -11,12 +11,13 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Blueprint;
-use super::deployment::bindings;
+use super::pod::bindings;
 use super::service::PORT_NAME;
 
 /// Name of the volume with the settings.
 pub(super) const CONFIG_VOLUME: &str = "config";
-const ADMIN_PORT_NAME: &str = "admin";
+/// Name of the port for the platform.
+pub(super) const ADMIN_PORT_NAME: &str = "admin";
 const CONFIG_DIRECTORY: &str = "/etc/vibetalk";
 
 pub(super) fn build(blueprint: &Blueprint<'_>) -> Container {
@@ -25,7 +26,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>) -> Container {
         name: "chat-node".to_owned(),
         image: Some(blueprint.cluster.image.clone()),
         image_pull_policy: spec.image_pull_policy.map(pull_policy),
-        env: Some(environment()),
+        env: Some(environment(spec)),
         ports: Some(vec![
             port(PORT_NAME, crds::node::CHAT_PORT),
             port(ADMIN_PORT_NAME, crds::node::ADMIN_PORT),
@@ -64,10 +65,10 @@ pub(super) fn build(blueprint: &Blueprint<'_>) -> Container {
     }
 }
 
-fn environment() -> Vec<EnvVar> {
+fn environment(spec: &VibeTalkClusterSpec) -> Vec<EnvVar> {
     let value =
         |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
-    vec![
+    let own = vec![
         value("VT_CONFIG", crds::node::CONFIG_PATH.to_owned()),
         value("VT_LISTEN", format!("0.0.0.0:{}", crds::node::CHAT_PORT)),
         value("VT_ADMIN_LISTEN", format!("0.0.0.0:{}", crds::node::ADMIN_PORT)),
@@ -83,7 +84,9 @@ fn environment() -> Vec<EnvVar> {
             }),
             ..EnvVar::default()
         },
-    ]
+    ];
+    let of_user = spec.pod.env.iter().map(|variable| value(&variable.name, variable.value.clone()));
+    own.into_iter().chain(of_user).collect()
 }
 
 fn port(name: &str, number: u16) -> ContainerPort {

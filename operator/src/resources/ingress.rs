@@ -1,8 +1,8 @@
-//! The way in from outside, with timeouts that WebSocket and long polling need.
+//! The way in through an ingress controller.
 
-use std::collections::BTreeMap;
+mod annotations;
 
-use crds::IngressExposure;
+use crds::{IngressController, IngressExposure};
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend,
     IngressSpec, IngressTLS, ServiceBackendPort,
@@ -11,24 +11,18 @@ use k8s_openapi::api::networking::v1::{
 use super::service::PORT_NAME;
 use super::{Blueprint, metadata};
 
-/// For the community's ingress-nginx; other controllers ignore them. A quiet WebSocket outlives the usual 60 s
-/// (heartbeats come every 30 s, but a suspended laptop sends none), answers are not held back, and no request needs
-/// a large body.
-const ANNOTATIONS: [(&str, &str); 4] = [
-    ("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
-    ("nginx.ingress.kubernetes.io/proxy-buffering", "off"),
-    ("nginx.ingress.kubernetes.io/proxy-read-timeout", "3600"),
-    ("nginx.ingress.kubernetes.io/proxy-send-timeout", "3600"),
-];
-
 pub(super) fn build(blueprint: &Blueprint<'_>, exposure: &IngressExposure) -> Ingress {
+    let name = &blueprint.cluster.name;
     let mut metadata = metadata(blueprint.cluster);
-    metadata.annotations = Some(annotations(exposure));
+    metadata.annotations = Some(annotations::annotations(name, exposure, &blueprint.spec.drain));
     Ingress {
         metadata,
         spec: Some(IngressSpec {
             ingress_class_name: exposure.class_name.clone(),
-            rules: Some(vec![rule(&blueprint.cluster.name, exposure.host.clone())]),
+            rules: Some(vec![IngressRule {
+                host: exposure.host.clone(),
+                http: Some(HTTPIngressRuleValue { paths: vec![path(name, exposure)] }),
+            }]),
             tls: exposure.tls.as_ref().map(|tls| {
                 let hosts = exposure.host.clone().map(|host| vec![host]);
                 vec![IngressTLS { hosts, secret_name: Some(tls.secret_name.clone()) }]
@@ -39,44 +33,30 @@ pub(super) fn build(blueprint: &Blueprint<'_>, exposure: &IngressExposure) -> In
     }
 }
 
-fn annotations(exposure: &IngressExposure) -> BTreeMap<String, String> {
-    let own = ANNOTATIONS.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    own.into_iter().chain(exposure.annotations.clone()).collect()
-}
-
-fn rule(service: &str, host: Option<String>) -> IngressRule {
-    IngressRule {
-        host,
-        http: Some(HTTPIngressRuleValue {
-            paths: vec![HTTPIngressPath {
-                path: Some("/".to_owned()),
-                path_type: "Prefix".to_owned(),
-                backend: IngressBackend {
-                    service: Some(IngressServiceBackend {
-                        name: service.to_owned(),
-                        port: Some(ServiceBackendPort {
-                            name: Some(PORT_NAME.to_owned()),
-                            ..ServiceBackendPort::default()
-                        }),
-                    }),
-                    ..IngressBackend::default()
-                },
-            }],
-        }),
+fn path(service: &str, exposure: &IngressExposure) -> HTTPIngressPath {
+    let (path, path_type) = match (exposure.path.prefix(), exposure.controller) {
+        ("", _) => ("/".to_owned(), "Prefix"),
+        // The community's controller takes a prefix off by a pattern only; the second group is what is left.
+        (prefix, IngressController::IngressNginx) => (format!("{prefix}(/|$)(.*)"), "ImplementationSpecific"),
+        // A slash at the end, so that what is left begins with the one of the rewrite.
+        (prefix, IngressController::F5Nginx) => (format!("{prefix}/"), "Prefix"),
+        (prefix, _) => (prefix.to_owned(), "Prefix"),
+    };
+    HTTPIngressPath {
+        path: Some(path),
+        path_type: path_type.to_owned(),
+        backend: IngressBackend {
+            service: Some(IngressServiceBackend {
+                name: service.to_owned(),
+                port: Some(ServiceBackendPort {
+                    name: Some(PORT_NAME.to_owned()),
+                    ..ServiceBackendPort::default()
+                }),
+            }),
+            ..IngressBackend::default()
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_users_annotations_win() {
-        let exposure = IngressExposure {
-            annotations: BTreeMap::from([(ANNOTATIONS[0].0.to_owned(), "8m".to_owned())]),
-            ..IngressExposure::default()
-        };
-        assert_eq!(annotations(&exposure)[ANNOTATIONS[0].0], "8m");
-        assert_eq!(annotations(&exposure)[ANNOTATIONS[2].0], "3600");
-    }
-}
+mod tests;

@@ -9,7 +9,8 @@ use super::{Blueprint, metadata, selector};
 /// Name of the chat port, in the Service and in the pods.
 pub(super) const PORT_NAME: &str = "http";
 
-const SERVICE_PORT: i32 = 80;
+/// Port of the Service.
+pub(super) const SERVICE_PORT: i32 = 80;
 
 pub(super) fn build(blueprint: &Blueprint<'_>) -> Service {
     Service {

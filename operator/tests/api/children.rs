@@ -4,10 +4,10 @@ use crds::VibeTalkCluster;
 use crds::condition::ConditionType;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use operator::resources::Kind;
 use serde_json::{Value, json};
 
@@ -32,19 +32,12 @@ async fn every_child_is_made_and_owned_by_its_cluster() {
     namespace.make("demo", with_everything()).await;
     namespace.settle("demo").await;
     let cluster = namespace.api::<VibeTalkCluster>().get("demo").await.unwrap();
-    let mut owners = vec![
-        namespace.api::<ServiceAccount>().get("demo").await.unwrap().metadata.owner_references,
-        namespace.api::<ConfigMap>().get("demo").await.unwrap().metadata.owner_references,
-        namespace.api::<Service>().get("demo").await.unwrap().metadata.owner_references,
-        namespace.api::<Deployment>().get("demo").await.unwrap().metadata.owner_references,
-        namespace.api::<HorizontalPodAutoscaler>().get("demo").await.unwrap().metadata.owner_references,
-        namespace.api::<Ingress>().get("demo").await.unwrap().metadata.owner_references,
-    ];
-    assert_eq!(owners.len(), Kind::ALL.len());
-    owners.dedup();
-    let [Some(owner)] = owners.as_slice() else { panic!("{owners:?}") };
-    assert_eq!(owner[0].uid, cluster.uid().unwrap());
-    assert_eq!(owner[0].controller, Some(true));
+    for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_optional()) {
+        let child = namespace.child(kind, "demo").await.unwrap_or_else(|| panic!("no {kind}"));
+        let [owner] = child.owner_references() else { panic!("{:?}", child.owner_references()) };
+        assert_eq!(owner.uid, cluster.uid().unwrap());
+        assert_eq!(owner.controller, Some(true));
+    }
 }
 
 #[tokio::test]
@@ -87,9 +80,8 @@ async fn a_deleted_child_comes_back_at_once() {
     namespace.make("demo", with_everything()).await;
     namespace.run_operator();
     eventually("the Ingress is made", async || namespace.has::<Ingress>("demo").await).await;
-    for kind in Kind::ALL {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(namespace.api::<Service>().into_client(), &namespace.name, &kind.resource());
+    for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_optional()) {
+        let api = namespace.children(kind);
         let uid = api.get("demo").await.unwrap().uid();
         api.delete("demo", &DeleteParams::background()).await.unwrap();
         let what = format!("{kind} is back");
@@ -147,6 +139,20 @@ async fn a_child_that_is_no_longer_wanted_goes() {
 }
 
 #[tokio::test]
+async fn a_cluster_sleeps_without_its_autoscaler_and_wakes_with_it() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    namespace.make("demo", with_everything()).await;
+    namespace.settle("demo").await;
+    for (replicas, autoscaled) in [(0, false), (3, true)] {
+        namespace.change("demo", json!({ "replicas": replicas })).await.unwrap();
+        namespace.settle("demo").await;
+        assert_eq!(namespace.has::<HorizontalPodAutoscaler>("demo").await, autoscaled);
+        let reason = namespace.condition("demo", "WorkloadAvailable").await.1;
+        assert_eq!(reason == "Hibernating", !autoscaled, "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn an_object_of_someone_else_is_left_alone_and_named() {
     let Some(namespace) = Namespace::with_secrets().await else { return };
     let theirs: ConfigMap =
@@ -167,6 +173,9 @@ async fn the_url_is_the_address_of_the_ingress() {
     namespace.make("demo", with_everything()).await;
     namespace.settle("demo").await;
     assert_eq!(namespace.status("demo").await.url, None);
+    let ready = json!({ "status": { "replicas": 2, "readyReplicas": 2 } });
+    let deployments = namespace.api::<Deployment>();
+    deployments.patch_status("demo", &PatchParams::default(), &Patch::Merge(ready)).await.unwrap();
     let patch = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "10.96.0.80" }] } } });
     let api = namespace.api::<Ingress>();
     api.patch_status("demo", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();

@@ -11,6 +11,7 @@ mod children;
 mod deletion;
 mod exchanges;
 mod namespace;
+mod optional;
 mod process;
 mod refusals;
 mod scaling;

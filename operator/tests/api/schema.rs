@@ -1,7 +1,6 @@
 //! What the API server itself refuses, and fills in.
 
 use crds::{DeletionPolicy, Duration, VibeTalkCluster};
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::namespace::{Namespace, spec};
@@ -109,25 +108,20 @@ async fn a_name_that_no_service_can_have_is_refused() {
     }
 }
 
-async fn change(namespace: &Namespace, spec: Value) -> kube::Result<VibeTalkCluster> {
-    let patch = Patch::Merge(json!({ "spec": spec }));
-    namespace.api::<VibeTalkCluster>().patch("demo", &PatchParams::default(), &patch).await
-}
-
 #[tokio::test]
 async fn partitions_and_routing_can_be_changed() {
     let Some(namespace) = Namespace::empty().await else { return };
     namespace.make("demo", spec()).await;
-    change(&namespace, json!({ "rabbitmq": { "partitions": 8, "routing": "Static" } })).await.unwrap();
+    namespace.change("demo", json!({ "rabbitmq": { "partitions": 8, "routing": "Static" } })).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_length_of_a_bucket_is_that_of_its_database() {
     let Some(namespace) = Namespace::empty().await else { return };
     namespace.make("demo", spec()).await;
-    let refused = change(&namespace, json!({ "mongodb": { "bucket": "5d" } })).await.unwrap_err();
+    let refused = namespace.change("demo", json!({ "mongodb": { "bucket": "5d" } })).await.unwrap_err();
     assert!(refused.to_string().contains("a new bucket needs a new database"), "{refused}");
-    change(&namespace, json!({ "mongodb": { "bucket": "5d", "database": "other" } })).await.unwrap();
+    namespace.change("demo", json!({ "mongodb": { "bucket": "5d", "database": "other" } })).await.unwrap();
 }
 
 #[tokio::test]

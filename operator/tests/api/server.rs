@@ -25,6 +25,8 @@ pub struct Server {
     url: String,
     certificate: Vec<u8>,
     directory: PathBuf,
+    /// Whether the definitions of optional kinds are installed.
+    pub has_optional_kinds: bool,
 }
 
 /// The server; `None`, with a line that says so, where its programs are not at hand.
@@ -86,10 +88,12 @@ impl Server {
         let etcd = format!("http://127.0.0.1:{client_port}");
         start_etcd(programs, &directory, &etcd, peer_port);
         start_api_server(programs, &directory, &etcd, api_port);
-        let server = Self { url: format!("https://127.0.0.1:{api_port}"), certificate, directory };
+        let url = format!("https://127.0.0.1:{api_port}");
+        let mut server = Self { url, certificate, directory, has_optional_kinds: false };
         let admin = Client::try_from(server.admin()).unwrap();
         server.wait_until_ready(&admin).await?;
-        install_crd(&admin).await;
+        install(&admin, crds::yaml::definition()).await;
+        server.has_optional_kinds = install_optional_kinds(&admin).await;
         grant(&admin).await;
         Ok(server)
     }
@@ -203,9 +207,19 @@ fn start(programs: &Path, directory: &Path, name: &str, arguments: &[String]) {
     std::mem::forget(keeper);
 }
 
-async fn install_crd(admin: &Client) {
+/// The definitions in the files that `VIBETALK_TEST_DEFINITIONS` names, separated by colons: those of the Gateway API,
+/// the Prometheus operator and KEDA.
+async fn install_optional_kinds(admin: &Client) -> bool {
+    let Some(files) = env::var_os("VIBETALK_TEST_DEFINITIONS") else { return false };
+    for file in env::split_paths(&files) {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        install(admin, serde_yaml::from_str(&text).unwrap()).await;
+    }
+    true
+}
+
+async fn install(admin: &Client, definition: CustomResourceDefinition) {
     let api: Api<CustomResourceDefinition> = Api::all(admin.clone());
-    let definition = crds::yaml::definition();
     let name = definition.metadata.name.clone().unwrap();
     api.patch(&name, &PatchParams::apply("test"), &Patch::Apply(&definition)).await.unwrap();
     let established = kube::runtime::conditions::is_crd_established();
@@ -224,8 +238,12 @@ async fn grant(admin: &Client) {
             { "apiGroups": ["vibetalk.dev"], "resources": ["vibetalkclusters/finalizers"], "verbs": ["update"] },
             { "apiGroups": ["apps"], "resources": ["deployments"], "verbs": children },
             { "apiGroups": [""], "resources": ["services", "configmaps", "serviceaccounts"], "verbs": children },
-            { "apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": children },
+            { "apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": children },
+            { "apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "networkpolicies"], "verbs": children },
             { "apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": children },
+            { "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": children },
+            { "apiGroups": ["monitoring.coreos.com"], "resources": ["podmonitors", "prometheusrules"], "verbs": children },
+            { "apiGroups": ["keda.sh"], "resources": ["scaledobjects"], "verbs": children },
             { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
             { "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "patch"] },
             { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },

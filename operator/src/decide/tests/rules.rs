@@ -102,6 +102,122 @@ const ROWS: &[Row] = &[
         does: &[],
     },
     Row {
+        rule: "where nobody serves there is no URL",
+        given: |world| world.live(Kind::Deployment)["status"]["readyReplicas"] = 0.into(),
+        says: &[
+            ("WorkloadAvailable", "False", "PodsNotReady", "0 of 2"),
+            ("ExposureReady", "True", "AsSpecified", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "another way in leaves nothing of the first behind",
+        given: |world| set_spec(world, |spec| spec.exposure = gateway()),
+        says: &[("ExposureReady", "False", "RouteNotAccepted", "is `public` there")],
+        does: &["apply HTTPRoute", "prune Ingress"],
+    },
+    Row {
+        rule: "a route that a gateway has taken is served at its host name",
+        given: through_gateway,
+        says: &[("ExposureReady", "True", "AsSpecified", "https://chat.example/")],
+        does: &[],
+    },
+    Row {
+        rule: "a gateway that refuses the route is quoted",
+        given: |world| {
+            through_gateway(world);
+            world.live(Kind::HttpRoute)["status"]["parents"][0]["conditions"] = json!([
+                { "type": "Accepted", "status": "False", "reason": "NotAllowedByListeners", "message": "not from here" },
+            ]);
+        },
+        says: &[(
+            "ExposureReady",
+            "False",
+            "RouteNotAccepted",
+            "Gateway `public` says NotAllowedByListeners: not from here",
+        )],
+        does: &[],
+    },
+    Row {
+        rule: "kinds that the Kubernetes cluster does not have are named and not written",
+        given: |world| {
+            world.observed.lacking = [Kind::HttpRoute, Kind::PodMonitor].into();
+            set_spec(world, |spec| {
+                spec.exposure = gateway();
+                spec.monitoring = Some(crds::Monitoring { pod_monitor: monitor(), rules: None });
+            });
+        },
+        says: &[
+            ("ExposureReady", "False", "KindMissing", "HTTPRoute (gateway.networking.k8s.io/v1): install it"),
+            ("MonitoringReady", "False", "KindMissing", "PodMonitor (monitoring.coreos.com/v1)"),
+            ("Ready", "False", "KindMissing", "HTTPRoute"),
+        ],
+        does: &["prune Ingress"],
+    },
+    Row {
+        rule: "what watches a cluster does not decide whether it is ready",
+        given: |world| {
+            world.observed.lacking = [Kind::PodMonitor].into();
+            let monitoring = crds::Monitoring { pod_monitor: monitor(), rules: None };
+            set_spec(world, |spec| spec.monitoring = Some(monitoring));
+        },
+        says: &[("MonitoringReady", "False", "KindMissing", ""), ("Ready", "True", "AsSpecified", "")],
+        does: &[],
+    },
+    Row {
+        rule: "a cluster that is told to sleep sets its autoscaler aside",
+        given: |world| {
+            autoscaled(world);
+            set_spec(world, |spec| spec.replicas = Some(0));
+        },
+        says: &[
+            ("WorkloadAvailable", "False", "Hibernating", "spec.replicas is 0"),
+            ("AutoscalingActive", "False", "Hibernating", "set aside"),
+            ("Ready", "False", "Hibernating", ""),
+        ],
+        does: &["mark pod-001 Some(-1)", "apply Deployment", "prune HorizontalPodAutoscaler"],
+    },
+    Row {
+        rule: "and has it again when it wakes",
+        given: |world| {
+            autoscaled(world);
+            for replicas in [0, 3] {
+                set_spec(world, |spec| spec.replicas = Some(replicas));
+                for _ in 0..(2 * (3 - replicas) / 3) {
+                    world.step();
+                }
+            }
+        },
+        says: &[],
+        does: &["apply Deployment", "apply HorizontalPodAutoscaler"],
+    },
+    Row {
+        rule: "an autoscaler that fails is quoted",
+        given: |world| {
+            autoscaled(world);
+            world.live(Kind::HorizontalPodAutoscaler)["status"] = json!({ "conditions": [
+                { "type": "AbleToScale", "status": "True" },
+                { "type": "ScalingActive", "status": "False", "reason": "FailedGetPodsMetric", "message": "no adapter" },
+            ] });
+        },
+        says: &[
+            ("AutoscalingActive", "False", "AutoscalerFailing", "FailedGetPodsMetric: no adapter"),
+            ("Ready", "True", "AsSpecified", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "a hole in the NetworkPolicy is closed",
+        given: |world| {
+            let ingress = &mut world.live(Kind::NetworkPolicy)["spec"]["ingress"];
+            if let Some(rules) = ingress.as_array_mut() {
+                rules.push(json!({}));
+            }
+        },
+        says: &[],
+        does: &["apply NetworkPolicy"],
+    },
+    Row {
         rule: "a missing exchange is declared",
         given: |world| world.exchanges().retain(|exchange| exchange.name != "vt.chat.demo.1.2"),
         says: &[("TopologyInSync", "False", "ExchangeMissing", "vt.chat.demo.1.2")],
@@ -128,6 +244,7 @@ const ROWS: &[Row] = &[
         given: |world| {
             world.observed.secrets.mongodb = SecretState::Missing("db".to_owned());
             world.observed.secrets.digest = None;
+            world.observed.secrets.ports = None;
         },
         says: &[(
             "StoreReachable",
@@ -317,6 +434,26 @@ const ROWS: &[Row] = &[
         does: &[],
     },
 ];
+
+fn gateway() -> Option<crds::Exposure> {
+    let gateway =
+        json!({ "gateway": { "parentRefs": [{ "name": "public" }], "hostnames": ["chat.example"] } });
+    serde_json::from_value(gateway).ok()
+}
+
+fn through_gateway(world: &mut World) {
+    set_spec(world, |spec| spec.exposure = gateway());
+    world.step();
+}
+
+fn monitor() -> Option<crds::PodMonitor> {
+    serde_json::from_value(json!({})).ok()
+}
+
+fn autoscaled(world: &mut World) {
+    set_spec(world, |spec| spec.autoscaling = serde_json::from_value(json!({ "maxReplicas": 5 })).ok());
+    world.step();
+}
 
 fn unreachable_store() -> Seen<crds::NodeReport> {
     let Seen::Known(mut report) = fixture::pod("any", 0).report else { panic!("the fixture reports") };

@@ -1,0 +1,63 @@
+//! Which of the kinds that a Kubernetes cluster may do without it has. Asked at the start and again every minute, so
+//! that what is installed later is found, and what is removed is no error.
+
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use kube::Client;
+
+use crate::backoff::jitter;
+use crate::resources::Kind;
+
+const AGAIN: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(8);
+
+/// The kinds that are there.
+#[derive(Debug, Default)]
+pub struct Apis {
+    served: RwLock<BTreeSet<Kind>>,
+}
+
+impl Apis {
+    /// Whether the API server knows the kind.
+    pub fn serves(&self, kind: Kind) -> bool {
+        !kind.is_optional() || self.served.read().unwrap_or_else(PoisonError::into_inner).contains(&kind)
+    }
+
+    /// Asks the API server. A kind of which it says nothing stays as it was.
+    pub async fn probe(&self, client: &Client) {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_optional()) {
+            match tokio::time::timeout(DEADLINE, is_served(client, kind)).await {
+                Ok(Ok(served)) => self.set(kind, served),
+                Ok(Err(error)) => tracing::warn!(%kind, %error, "cannot ask whether a kind is there"),
+                Err(_) => tracing::warn!(%kind, "no answer whether a kind is there"),
+            }
+        }
+    }
+
+    /// Asks again and again.
+    pub async fn keep_probing(&self, client: &Client) {
+        loop {
+            tokio::time::sleep(jitter(AGAIN)).await;
+            self.probe(client).await;
+        }
+    }
+
+    fn set(&self, kind: Kind, served: bool) {
+        let mut all = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = if served { all.insert(kind) } else { all.remove(&kind) };
+        if changed {
+            tracing::info!(%kind, served, "optional kind");
+        }
+    }
+}
+
+async fn is_served(client: &Client, kind: Kind) -> kube::Result<bool> {
+    let resource = kind.resource();
+    match client.list_api_group_resources(&resource.api_version).await {
+        Ok(list) => Ok(list.resources.iter().any(|one| one.name == resource.plural)),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
