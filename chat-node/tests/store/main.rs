@@ -9,7 +9,6 @@ mod layout;
 #[path = "../simulation/model/mod.rs"]
 #[allow(dead_code, reason = "the simulation looks deeper into it")]
 mod model;
-mod speed;
 #[macro_use]
 mod suite;
 

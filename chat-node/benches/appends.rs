@@ -1,5 +1,8 @@
-//! How many messages a second one hot channel takes, from several nodes. Run it by hand, best with `--release`:
-//! `cargo test --workspace --test store speed -- --ignored --nocapture --test-threads=1`.
+//! How many messages a second one hot channel takes, from several nodes at once, alone and batched.
+//!
+//! `cargo bench --workspace --bench appends`; with `VIBETALK_TEST_MONGODB_URI` also on that server, in a database of
+//! its own that is dropped afterwards.
+#![allow(missing_docs)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +18,9 @@ use chat_node::store::mongo::Mongo;
 use futures::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backends::with_database;
-
 const EACH: Duration = Duration::from_secs(5);
+/// Messages appended at a time, and nodes that do so.
+const SIZES: [(usize, usize); 6] = [(1, 1), (1, 3), (1, 10), (64, 1), (64, 3), (64, 10)];
 
 /// Appends `batch` messages of 200 bytes at a time; gives how long each append took.
 async fn append(log: &Log, writer: &str, batch: usize) -> Vec<Duration> {
@@ -57,35 +60,35 @@ async fn measure(name: &str, stores: &[Arc<dyn Store>], batch: usize) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes half a minute, and says nothing where the machine does something else"]
-async fn appends_on_an_embedded_store() {
+#[tokio::main]
+async fn main() {
+    on_embedded().await;
+    match std::env::var("VIBETALK_TEST_MONGODB_URI") {
+        Ok(uri) => on_mongodb(&uri).await,
+        Err(_) => println!("mongo: left out, set VIBETALK_TEST_MONGODB_URI"),
+    }
+}
+
+async fn on_embedded() {
     let directory = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> =
         Arc::new(Embedded::open(directory.path(), BucketLength::default(), Arc::new(System)).unwrap());
     store.prepare("Official").await.unwrap();
-    for batch in [1, 64] {
-        for nodes in [1, 3, 10] {
-            measure("embedded", &vec![store.clone(); nodes], batch).await;
-        }
+    for (batch, nodes) in SIZES {
+        measure("embedded", &vec![store.clone(); nodes], batch).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes half a minute, and says nothing where the machine does something else"]
-async fn appends_on_mongodb() {
-    with_database("appends a second", async |uri, database| {
-        for batch in [1, 64] {
-            for nodes in [1, 3, 10] {
-                let mut stores: Vec<Arc<dyn Store>> = Vec::new();
-                for _ in 0..nodes {
-                    let store = Mongo::connect(uri, database, BucketLength::default()).await.unwrap();
-                    store.prepare("Official").await.unwrap();
-                    stores.push(Arc::new(store));
-                }
-                measure("mongo", &stores, batch).await;
-            }
+async fn on_mongodb(uri: &str) {
+    let database = format!("vt_bench_{:x}", fastrand::u64(..));
+    for (batch, nodes) in SIZES {
+        let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+        for _ in 0..nodes {
+            let store = Mongo::connect(uri, &database, BucketLength::default()).await.unwrap();
+            store.prepare("Official").await.unwrap();
+            stores.push(Arc::new(store));
         }
-    })
-    .await;
+        measure("mongo", &stores, batch).await;
+    }
+    mongodb::Client::with_uri_str(uri).await.unwrap().database(&database).drop().await.unwrap();
 }
