@@ -42,6 +42,7 @@ impl Node {
         let mut process = Command::new(env!("CARGO_BIN_EXE_chat-node"))
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"])
             .arg(data.path())
+            .args(["--limits", "connectionsPerAddress=100000,addressRequestsPerMinute=1000000"])
             .env("VT_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()?;

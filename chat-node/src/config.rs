@@ -2,6 +2,7 @@
 //! wrong with which of them.
 
 mod bindings;
+mod limits;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use crds::binding::ROOT_ENV;
 use crds::exchange::ClusterKey;
 use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
 use crds::topology::TopologyFault;
-use crds::{NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
+use crds::{ClientLimits, NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 use crate::auth::Keys;
 use crate::auth::jwks::{JwksUrl, NotJwksUrl};
@@ -46,6 +47,10 @@ pub struct Options {
     /// Networks of proxies whose X-Forwarded-For is believed, as 10.0.0.0/8,fd00::/8
     #[arg(long, env = "VT_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<String>,
+    /// Bounds of what clients may use, as connectionsPerAddress=20000,addressRequestsPerMinute=60000; they go before
+    /// `limits` of the settings
+    #[arg(long, env = "VT_LIMITS", value_name = "NAME=NUMBER", value_delimiter = ',')]
+    pub limits: Vec<String>,
     /// Let anybody sign in under any name, although others than this machine can connect
     #[arg(long, env = "VT_DEV_LOGIN")]
     pub dev_login: bool,
@@ -142,6 +147,9 @@ pub enum ConfigError {
         /// What it may say.
         bounds: &'static str,
     },
+    /// A bound of what clients may use is none.
+    #[error("the limits (--limits or `limits`) are wrong: {0}")]
+    Limits(String),
     /// A credential is absent or unusable.
     #[error("the credential {} is unusable: {reason}", path.display())]
     Binding {
@@ -203,6 +211,7 @@ impl Config {
         };
         let networks: Vec<_> = options.trusted_proxies.iter().chain(&settings.trusted_proxies).collect();
         let proxies = TrustedProxies::parse(&networks)?;
+        let limits = limits::chosen(&settings.limits, &options.limits)?;
         Ok(Self {
             node: options.node.filter(|name| !name.is_empty()).unwrap_or_else(host_name),
             listen: options.listen,
@@ -213,7 +222,7 @@ impl Config {
             bus: rabbitmq.map_or(BusChoice::InProcess, BusChoice::RabbitMq),
             auth,
             proxies,
-            limits: Arc::new(Limits::default()),
+            limits: Arc::new(limits),
         })
     }
 }
@@ -246,6 +255,7 @@ pub fn alone() -> NodeConfig {
             admins: Vec::new(),
         },
         drain_window: crds::Duration::seconds(20),
+        limits: ClientLimits::default(),
         trusted_proxies: Vec::new(),
     }
 }

@@ -17,6 +17,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ClientLimits;
+
 pub use auth::Auth;
 pub use autoscaling::{Autoscaling, Keda};
 pub use drain::Drain;
@@ -111,6 +113,10 @@ pub struct VibeTalkClusterSpec {
     /// The way in from outside the Kubernetes cluster; only a `Service` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
+
+    /// What one user, one address and one chat node may use.
+    #[serde(default, skip_serializing_if = "ClientLimits::is_empty")]
+    pub limits: ClientLimits,
 
     /// How a chat node that must end moves its users to the others.
     #[serde(default)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::ClusterKey;
-use crate::{Duration, ServerQueue, TopologyOrder};
+use crate::{ClientLimits, Duration, ServerQueue, TopologyOrder};
 
 /// Port on which a chat node serves users: web page, REST, WebSocket.
 pub const CHAT_PORT: u16 = 8080;
@@ -38,6 +38,9 @@ pub struct NodeConfig {
     pub official_group: OfficialGroupConfig,
     /// How long clients are moved away before the node ends.
     pub drain_window: Duration,
+    /// What clients may use.
+    #[serde(default, skip_serializing_if = "ClientLimits::is_empty")]
+    pub limits: ClientLimits,
     /// Networks (as `10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<String>,

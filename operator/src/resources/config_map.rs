@@ -56,6 +56,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
             admins: spec.official_group.admins.iter().cloned().collect(),
         },
         drain_window: spec.drain.window,
+        limits: spec.limits,
         trusted_proxies: PRIVATE_NETWORKS.map(str::to_owned).into(),
     }
 }
@@ -78,6 +79,7 @@ mod tests {
             spec["rabbitmq"]["serverQueue"] = json!({ "type": "Quorum" });
             spec["mongodb"]["retention"] = "90d".into();
             spec["officialGroup"] = json!({ "admins": ["bob", "alice"] });
+            spec["limits"] = json!({ "connectionsPerAddress": 20_000 });
             spec["auth"] = json!({
                 "jwks": "https://sso.example/keys",
                 "issuer": "https://sso.example",
@@ -92,6 +94,7 @@ mod tests {
         assert_eq!(config.server_queue, quorum);
         assert_eq!(config.cluster.control(), "vt.chat.demo.control");
         assert_eq!(config.store.retention, Some(crds::Duration::days(90)));
+        assert_eq!(config.limits.connections_per_address, Some(20_000));
         assert_eq!(config.official_group.admins, ["alice", "bob"]);
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
         assert_eq!(config.auth.jwks.as_deref(), Some("https://sso.example/keys"));
