@@ -16,7 +16,7 @@
 //! | monitoring.coreos.com | podmonitors, prometheusrules | get, list, watch, create, patch, delete | children, where they are |
 //! | keda.sh | scaledobjects | get, list, watch, create, patch, delete | children, where they are |
 //! | (core) | secrets | get | credentials that a spec names; never listed or watched |
-//! | (core) | pods | list, patch | connections before a scale-down; `pod-deletion-cost` |
+//! | (core) | pods | get, list, watch, patch | connections before a scale-down; `pod-deletion-cost` |
 //! | events.k8s.io | events | create, patch | events |
 //! | coordination.k8s.io | leases | get, create, patch | leader election, in the operator's own namespace |
 

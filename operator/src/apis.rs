@@ -2,10 +2,10 @@
 //! that what is installed later is found, and what is removed is no error.
 
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::backoff::jitter;
 use crate::resources::Kind;
@@ -16,13 +16,19 @@ const DEADLINE: Duration = Duration::from_secs(8);
 /// The kinds that are there.
 #[derive(Debug, Default)]
 pub struct Apis {
-    served: RwLock<BTreeSet<Kind>>,
+    served: watch::Sender<BTreeSet<Kind>>,
 }
 
 impl Apis {
     /// Whether the API server knows the kind.
     pub fn serves(&self, kind: Kind) -> bool {
-        !kind.is_optional() || self.served.read().unwrap_or_else(PoisonError::into_inner).contains(&kind)
+        is_among(&self.served.borrow(), kind)
+    }
+
+    /// Waits until the API server knows the kind, or no longer knows it.
+    pub async fn until(&self, kind: Kind, served: bool) {
+        // The sender lives as long as `self`.
+        let _ = self.served.subscribe().wait_for(|all| is_among(all, kind) == served).await;
     }
 
     /// Asks the API server. A kind of which it says nothing stays as it was.
@@ -45,12 +51,15 @@ impl Apis {
     }
 
     fn set(&self, kind: Kind, served: bool) {
-        let mut all = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = if served { all.insert(kind) } else { all.remove(&kind) };
-        if changed {
+        let change = |all: &mut BTreeSet<Kind>| if served { all.insert(kind) } else { all.remove(&kind) };
+        if self.served.send_if_modified(change) {
             tracing::info!(%kind, served, "optional kind");
         }
     }
+}
+
+fn is_among(all: &BTreeSet<Kind>, kind: Kind) -> bool {
+    !kind.is_optional() || all.contains(&kind)
 }
 
 async fn is_served(client: &Client, kind: Kind) -> kube::Result<bool> {

@@ -4,32 +4,36 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use futures::{FutureExt, StreamExt};
-use kube::api::{Api, DynamicObject};
-use kube::runtime::controller::{Action, Config, Controller};
+use futures::{FutureExt, StreamExt, stream};
+use kube::api::Api;
+use kube::runtime::controller::{self, Action, Config, Controller};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
-use kube::{Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::cache::{self, Scope};
 use crate::cluster::RawCluster;
 use crate::reconcile::{Context, Error, reconcile};
-use crate::resources::{Kind, managed_by};
 
 /// Visits at once. Each waits for the network most of its time.
 const CONCURRENCY: u16 = 16;
 /// Changes that come together are one visit.
 const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Changes that wait to be taken up; the watches wait for room.
+const TRIGGERS: usize = 1_024;
+/// For the first lists of everything.
+const FILL_DEADLINE: Duration = Duration::from_secs(15);
+const FILL_PAUSE: Duration = Duration::from_millis(20);
 /// Length of a visit, whatever it waits for.
 const VISIT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Runs until `stop`. Watches the given namespaces, one controller each, or all namespaces if none is given.
 pub async fn run(ctx: Arc<Context>, namespaces: &[String], stop: CancellationToken) {
-    let scopes: Vec<_> = if namespaces.is_empty() {
-        vec![None]
-    } else {
-        namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
-    };
+    let scopes: Vec<Scope> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     ctx.apis.probe(&ctx.client).await;
     let controllers = join_all(scopes.into_iter().map(|scope| control(ctx.clone(), scope, stop.clone())));
     tokio::select! {
@@ -38,32 +42,49 @@ pub async fn run(ctx: Arc<Context>, namespaces: &[String], stop: CancellationTok
     }
 }
 
-async fn control(ctx: Arc<Context>, scope: Option<&str>, stop: CancellationToken) {
+/// Watches one scope and visits its clusters.
+async fn control(ctx: Arc<Context>, scope: Scope, stop: CancellationToken) {
+    let (trigger, triggered) = mpsc::channel(TRIGGERS);
+    let watches = cache::follow(&ctx.client, (&ctx.cache, &ctx.apis), &scope, &trigger);
+    tokio::select! {
+        () = watches => {}
+        () = visits(&ctx, &scope, triggered, stop) => {}
+    }
+}
+
+async fn visits(
+    ctx: &Arc<Context>,
+    scope: &Scope,
+    mut triggered: mpsc::Receiver<ObjectRef<RawCluster>>,
+    stop: CancellationToken,
+) {
+    fill(ctx, scope).await;
     let clusters = match scope {
         Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
         None => Api::all(ctx.client.clone()),
     };
-    let mut controller = Controller::new(clusters, watcher::Config::default())
-        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE));
-    for kind in Kind::ALL.into_iter().filter(|kind| ctx.apis.serves(*kind)) {
-        let config = watcher::Config::default().labels(&managed_by());
-        controller = controller.owns_with(children(&ctx.client, kind, scope), kind.resource(), config);
-    }
-    controller
+    Controller::new(clusters, watcher::Config::default())
+        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .reconcile_on(stream::poll_fn(move |task| triggered.poll_recv(task)))
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(visit, after_failure, ctx)
-        .for_each(async |result| {
-            if let Err(error) = result {
-                tracing::warn!(%error, "visit or watch failed");
-            }
+        .run(visit, after_failure, Arc::clone(ctx))
+        .for_each(async |result| match result {
+            // The objects of a cluster that is gone tell that they go too.
+            Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+            Err(error) => tracing::warn!(%error, "visit or watch failed"),
         })
         .await;
 }
 
-fn children(client: &Client, kind: Kind, scope: Option<&str>) -> Api<DynamicObject> {
-    match scope {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind.resource()),
-        None => Api::all_with(client.clone(), &kind.resource()),
+/// Waits until the cache is filled, but not for ever: what cannot be listed is then named by every visit.
+async fn fill(ctx: &Context, scope: &Scope) {
+    let started = Instant::now();
+    while let Some(what) = ctx.cache.unfilled(scope, |kind| ctx.apis.serves(kind)) {
+        if started.elapsed() > FILL_DEADLINE {
+            tracing::warn!(what, "not everything can be listed");
+            return;
+        }
+        tokio::time::sleep(FILL_PAUSE).await;
     }
 }
 

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod apis;
 pub mod args;
 pub mod backoff;
+pub mod cache;
 pub mod cluster;
 pub mod controller;
 pub mod decide;

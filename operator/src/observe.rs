@@ -1,5 +1,5 @@
-//! Reads everything that a decision needs, in parallel, each read with its deadline. A read that failed is a value:
-//! the decision says what that means.
+//! Gathers everything that a decision needs: from the cache what the API server has, from brokers and chat nodes what
+//! they say, in parallel and each with its deadline. A read that failed is a value: the decision says what that means.
 
 mod broker;
 mod children;
@@ -89,6 +89,7 @@ pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Mana
             let (secrets, access) = secrets::observe(ctx, cluster).await;
             (secrets, broker::observe(ctx, cluster, access).await)
         });
+    secrets::doubt(ctx, cluster, (&broker, &pods));
     let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
     (Observed { children, lacking, pods, secrets, broker }, management)
 }

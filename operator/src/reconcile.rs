@@ -11,11 +11,12 @@ use crate::act::{Outcome, WriteFailure, act};
 use crate::apis::Apis;
 use crate::args::Defaults;
 use crate::backoff::{Backoff, jitter};
+use crate::cache::Cache;
 use crate::cluster::{Cluster, Nameless, RawCluster};
 use crate::decide::decide;
 use crate::metrics::Metrics;
 use crate::observe::observe;
-use crate::plan::Plan;
+use crate::plan::{Plan, Requeue};
 use crate::rabbitmq::BrokerError;
 use crate::report::report;
 
@@ -25,6 +26,8 @@ pub struct Context {
     pub client: Client,
     /// The optional kinds that it knows.
     pub apis: Apis,
+    /// What it last said.
+    pub cache: Cache,
     /// Brokers and chat nodes.
     pub http: reqwest::Client,
     /// Events.
@@ -86,7 +89,9 @@ fn again(plan: Plan, outcome: Outcome) -> Result<Action, Error> {
     if let Some(what) = plan.unread {
         return Err(Error::Read(what));
     }
-    Ok(plan.requeue.delay().map_or_else(Action::await_change, |delay| Action::requeue(jitter(delay))))
+    // What was written is not told by the watches, as the cache has it already; but others act upon it.
+    let requeue = if plan.is_empty() { plan.requeue } else { plan.requeue.min(Requeue::Soon) };
+    Ok(requeue.delay().map_or_else(Action::await_change, |delay| Action::requeue(jitter(delay))))
 }
 
 impl Error {

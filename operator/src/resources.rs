@@ -34,6 +34,11 @@ pub use kind::Kind;
 /// else has added.
 pub const APPLIED_ANNOTATION: &str = "vibetalk.dev/applied";
 
+/// The label that names the cluster of a pod.
+pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// What every chat node's pod is selected by.
+pub const NODE_LABEL: &str = "app.kubernetes.io/name=chat-node";
+
 /// A wanted object, complete with kind, name, labels and owner.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
@@ -124,7 +129,7 @@ pub fn credentials_of(deployment: &apps::v1::Deployment) -> Option<&str> {
 pub fn selector(cluster_name: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("app.kubernetes.io/name".to_owned(), "chat-node".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), cluster_name.to_owned()),
+        (INSTANCE_LABEL.to_owned(), cluster_name.to_owned()),
     ])
 }
 

@@ -17,6 +17,7 @@ use crate::admin::{self, Readiness};
 use crate::apis::Apis;
 use crate::args;
 use crate::backoff::{Backoff, jitter};
+use crate::cache::Cache;
 use crate::cluster::RawCluster;
 use crate::metrics::Metrics;
 use crate::reconcile::Context;
@@ -26,6 +27,8 @@ use crate::{MANAGER, controller, http, lease};
 const RETRY: Duration = Duration::from_secs(3);
 /// For visits that run when the process is told to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a Secret is believed, unless what it says is refused.
+const SECRET_AGE: Duration = Duration::from_secs(60);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs until the process is told to end.
@@ -42,6 +45,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         apis: Apis::default(),
+        cache: Cache::new(SECRET_AGE),
         http,
         metrics: metrics.clone(),
         defaults: args.defaults.clone(),

@@ -1,31 +1,35 @@
-//! The cluster's own objects. They all bear its name, so each is one GET.
+//! The cluster's own objects.
 
 use futures::future::join_all;
-use kube::api::{Api, DynamicObject};
+use kube::api::Api;
 use serde_json::Value;
 
 use super::{Children, Seen, read};
+use crate::cache::Child;
 use crate::cluster::Cluster;
 use crate::reconcile::Context;
-use crate::resources::Kind;
+use crate::resources::{Kind, is_wanted};
 
+/// From the cache. It holds only what bears the operator's label, so before an object is made the API server is asked
+/// whether something else has its name.
 pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> Children {
-    let reads = Kind::ALL.map(|kind| async move { (kind, child(ctx, cluster, kind).await) });
-    Children(join_all(reads).await.into_iter().collect())
+    let served = |kind| ctx.apis.serves(kind);
+    let mut children = ctx.cache.children((&cluster.namespace, &cluster.name), served);
+    let absent = |kind: Kind| children.0.get(&kind) == Some(&Seen::Known(None)) && served(kind);
+    let made = |kind: Kind| {
+        let spec = cluster.spec.as_ref().ok().filter(|_| cluster.deleted_at.is_none());
+        spec.is_some_and(|spec| is_wanted(spec, kind))
+    };
+    let doubtful: Vec<_> = Kind::ALL.into_iter().filter(|kind| absent(*kind) && made(*kind)).collect();
+    let reads = doubtful.into_iter().map(|kind| async move { (kind, child(ctx, cluster, kind).await) });
+    children.0.extend(join_all(reads).await);
+    children
 }
 
 async fn child(ctx: &Context, cluster: &Cluster, kind: Kind) -> Seen<Option<Value>> {
-    if !ctx.apis.serves(kind) {
-        return Seen::Known(None);
-    }
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(ctx.client.clone(), &cluster.namespace, &kind.resource());
+    let api: Api<Child> = Api::namespaced_with(ctx.client.clone(), &cluster.namespace, &kind.resource());
     match read(api.get_opt(&cluster.name)).await {
-        Ok(None) => Seen::Known(None),
-        Ok(Some(object)) => match serde_json::to_value(object) {
-            Ok(value) => Seen::Known(Some(value)),
-            Err(error) => Seen::Unknown(error.to_string()),
-        },
+        Ok(found) => Seen::Known(found.map(|child| child.into_body(kind))),
         Err(why) => Seen::Unknown(why),
     }
 }

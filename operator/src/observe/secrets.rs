@@ -1,14 +1,15 @@
-//! The Secrets that a spec names, each read by a GET: Secrets are never listed or watched, so the operator holds no
-//! others in memory. What is kept of them is a digest and the access to the broker.
+//! The Secrets that a spec names, and what is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::binding::{auth, mongodb};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::Api;
+use std::sync::Arc;
 
-use super::{ports, read};
+use crds::binding::{auth, mongodb};
+use crds::node::Dependency;
+use k8s_openapi::ByteString;
+
+use super::{BrokerState, PodState, Seen, ports, read};
+use crate::cache::SecretData;
 use crate::cluster::Cluster;
 use crate::rabbitmq::Access;
 use crate::reconcile::Context;
@@ -119,25 +120,29 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Optio
     (Secrets { rabbitmq, mongodb, auth, digest: digest.filter(|_| usable), ports }, access)
 }
 
+/// Has the Secrets read anew at the next visit where what they say is refused or leads nowhere: they may have been
+/// changed since.
+pub(super) fn doubt(ctx: &Context, cluster: &Cluster, (broker, pods): (&BrokerState, &Seen<Vec<PodState>>)) {
+    let cut_off =
+        |pod: &PodState| pod.report.known().is_some_and(|report| report.store != Dependency::Reachable);
+    let forget = |name: &str| ctx.cache.secrets.forget(&cluster.namespace, name);
+    if let (BrokerState::Failed(_), Some(rabbitmq)) = (broker, &cluster.rabbitmq) {
+        rabbitmq.secret_name().iter().for_each(|name| forget(name));
+    }
+    if let (Some(true), Ok(spec)) = (pods.known().map(|pods| pods.iter().any(cut_off)), &cluster.spec) {
+        forget(&spec.mongodb.secret_ref.name);
+    }
+}
+
 enum Fetched {
-    Data {
-        name: String,
-        data: Data,
-        /// Another one after every change, also of what is not data.
-        version: String,
-    },
+    Data { name: String, secret: Arc<SecretData> },
     Not(SecretState),
 }
 
 async fn fetch(ctx: &Context, cluster: &Cluster, name: Option<String>) -> Fetched {
     let Some(name) = name else { return Fetched::Not(SecretState::NotNamed) };
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &cluster.namespace);
-    match read(api.get_opt(&name)).await {
-        Ok(Some(secret)) => {
-            let version =
-                [secret.metadata.uid, secret.metadata.resource_version].map(Option::unwrap_or_default);
-            Fetched::Data { name, data: secret.data.unwrap_or_default(), version: version.join("/") }
-        }
+    match read(ctx.cache.secrets.get(&ctx.client, (&cluster.namespace, &name))).await {
+        Ok(Some(secret)) => Fetched::Data { name, secret },
         Ok(None) => Fetched::Not(SecretState::Missing(name)),
         Err(why) => Fetched::Not(SecretState::Unknown(why)),
     }
@@ -146,7 +151,7 @@ async fn fetch(ctx: &Context, cluster: &Cluster, name: Option<String>) -> Fetche
 impl Fetched {
     fn data(&self) -> Option<&Data> {
         match self {
-            Self::Data { data, .. } => Some(data),
+            Self::Data { secret, .. } => Some(&secret.data),
             Self::Not(_) => None,
         }
     }
@@ -154,9 +159,11 @@ impl Fetched {
     fn check<T>(self, parse: impl FnOnce(&Data) -> Result<T, InvalidKey>) -> (SecretState, Option<T>) {
         match self {
             Self::Not(state) => (state, None),
-            Self::Data { name: secret, data, .. } => match parse(&data) {
+            Self::Data { name, secret } => match parse(&secret.data) {
                 Ok(parsed) => (SecretState::Usable, Some(parsed)),
-                Err(InvalidKey { key, problem }) => (SecretState::Incomplete { secret, key, problem }, None),
+                Err(InvalidKey { key, problem }) => {
+                    (SecretState::Incomplete { secret: name, key, problem }, None)
+                }
             },
         }
     }
@@ -191,8 +198,7 @@ fn check_auth(data: &Data) -> Result<(), InvalidKey> {
 }
 
 fn digest_of(secrets: [&Fetched; 3]) -> Option<String> {
-    let has_key =
-        |fetched: &&Fetched| matches!(fetched, Fetched::Data { data, .. } if data.contains_key(auth::HS256));
+    let has_key = |fetched: &&Fetched| fetched.data().is_some_and(|data| data.contains_key(auth::HS256));
     let by_content = secrets.iter().any(has_key);
     let mut bytes = Vec::new();
     let mut add = |part: &[u8]| {
@@ -201,13 +207,13 @@ fn digest_of(secrets: [&Fetched; 3]) -> Option<String> {
     };
     for secret in secrets {
         match secret {
-            Fetched::Data { data, .. } if by_content => {
-                for (key, value) in data {
+            Fetched::Data { secret, .. } if by_content => {
+                for (key, value) in &secret.data {
                     add(key.as_bytes());
                     add(&value.0);
                 }
             }
-            Fetched::Data { version, .. } => add(version.as_bytes()),
+            Fetched::Data { secret, .. } => add(secret.version.as_bytes()),
             Fetched::Not(SecretState::NotNeeded) => {}
             Fetched::Not(_) => return None,
         }
@@ -246,7 +252,8 @@ mod tests {
     }
 
     fn fetched(key: &str, value: &str, version: &str) -> Fetched {
-        Fetched::Data { name: "s".to_owned(), data: data(&[(key, value)]), version: version.to_owned() }
+        let secret = SecretData { data: data(&[(key, value)]), version: version.to_owned() };
+        Fetched::Data { name: "s".to_owned(), secret: Arc::new(secret) }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The objects in the API server.
 
+use std::time::Duration;
+
 use crds::VibeTalkCluster;
 use crds::condition::ConditionType;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -61,6 +63,20 @@ async fn a_settled_cluster_is_not_written_again() {
         assert_eq!(namespace.visit("demo").await.unwrap(), 0);
     }
     assert_eq!(namespace.broker.changes(), changes);
+}
+
+#[tokio::test]
+async fn a_visit_to_a_settled_cluster_asks_the_api_server_nothing() {
+    let remembering = Namespace::remembering_secrets_for(Duration::from_secs(600)).await;
+    let Some(namespace) = remembering else { return };
+    namespace.make_secrets().await;
+    namespace.make("demo", with_everything()).await;
+    namespace.settle("demo").await;
+    let before = namespace.calls();
+    for _ in 0..3 {
+        assert_eq!(namespace.visit("demo").await.unwrap(), 0);
+    }
+    assert_eq!(namespace.calls(), before);
 }
 
 #[tokio::test]

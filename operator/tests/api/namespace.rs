@@ -1,26 +1,29 @@
 //! A namespace of its own for each test, with a broker, the Secrets, and an operator that counts its writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, Request};
 use crds::VibeTalkClusterStatus;
-use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Secret};
-use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod, Secret};
+use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::client::{Body, ClientBuilder};
 use kube::runtime::events::Recorder;
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use operator::apis::Apis;
 use operator::args::Defaults;
 use operator::backoff::Backoff;
+use operator::cache::{Cache, follow};
 use operator::cluster::RawCluster;
 use operator::metrics::Metrics;
+use operator::observe::Seen;
 use operator::reconcile::{Context, reconcile};
-use operator::resources::Kind;
+use operator::resources::{Kind, selector_text};
 use operator::{MANAGER, controller, http};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
@@ -30,6 +33,15 @@ use crate::server::{Server, server};
 /// Longer than the poll interval and the slowest step after it.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// What the operator has asked of the API server, beside its watches.
+#[derive(Default)]
+struct Calls {
+    all: AtomicUsize,
+    writes: AtomicUsize,
+}
+
 /// Where one test lives.
 pub struct Namespace {
     pub name: String,
@@ -37,13 +49,19 @@ pub struct Namespace {
     pub broker: Broker,
     admin: Client,
     context: Arc<Context>,
-    writes: Arc<AtomicUsize>,
+    calls: Arc<Calls>,
+    following: AtomicBool,
     stop: CancellationToken,
 }
 
 impl Namespace {
     /// An empty namespace and a broker; `None` where there is no API server.
     pub async fn empty() -> Option<Self> {
+        Self::remembering_secrets_for(Duration::ZERO).await
+    }
+
+    /// The same with an operator that believes a Secret for a while.
+    pub async fn remembering_secrets_for(secret_age: Duration) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = server().await?;
         let name = format!("test-{}", COUNT.fetch_add(1, Ordering::SeqCst));
@@ -51,19 +69,24 @@ impl Namespace {
         let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
         let namespace = KubeNamespace { metadata, ..KubeNamespace::default() };
         Api::all(admin.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-        let writes = Arc::new(AtomicUsize::new(0));
-        let context = Arc::new(context(server, writes.clone()));
-        let broker = Broker::start().await;
-        Some(Self { name, server, broker, admin, context, writes, stop: CancellationToken::new() })
+        let calls = Arc::new(Calls::default());
+        let context = Arc::new(context(server, &calls, secret_age));
+        let (broker, stop) = (Broker::start().await, CancellationToken::new());
+        Some(Self { name, server, broker, admin, context, calls, following: AtomicBool::new(false), stop })
     }
 
     /// The same with the Secrets of [`spec`].
     pub async fn with_secrets() -> Option<Self> {
         let namespace = Self::empty().await?;
-        for name in ["mq", "db", "auth"] {
-            namespace.make_secret(name).await;
-        }
+        namespace.make_secrets().await;
         Some(namespace)
+    }
+
+    /// Makes all of them.
+    pub async fn make_secrets(&self) {
+        for name in ["mq", "db", "auth"] {
+            self.make_secret(name).await;
+        }
     }
 
     /// The same for an operator that knows of the optional kinds; `None` also where the API server has none.
@@ -146,9 +169,60 @@ impl Namespace {
 
     /// The same with a resource that the caller has changed.
     pub async fn visit_as(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
-        let before = self.writes.load(Ordering::SeqCst);
+        self.catch_up(&raw.name_any()).await;
+        let before = self.calls.writes.load(Ordering::SeqCst);
         reconcile(Arc::new(raw), self.context.clone()).await?;
-        Ok(self.writes.load(Ordering::SeqCst) - before)
+        Ok(self.calls.writes.load(Ordering::SeqCst) - before)
+    }
+
+    /// Everything that the operator has asked of the API server so far, beside its watches.
+    pub fn calls(&self) -> usize {
+        self.calls.all.load(Ordering::SeqCst)
+    }
+
+    /// Lets the operator's watches tell it what is there now.
+    async fn catch_up(&self, name: &str) {
+        if !self.following.swap(true, Ordering::SeqCst) {
+            self.follow();
+        }
+        let cache = &self.context.cache;
+        let serves = |kind| self.context.apis.serves(kind);
+        let version = |value: Option<&Value>| value.map(|live| live["metadata"]["resourceVersion"].clone());
+        for kind in Kind::ALL.into_iter().filter(|kind| serves(*kind)) {
+            eventually(&format!("the operator has seen {kind} {name}"), async || {
+                let own = |live: &DynamicObject| {
+                    live.labels().get(MANAGED_BY).is_some_and(|value| value == MANAGER)
+                };
+                let live =
+                    self.child(kind, name).await.filter(own).map(|live| serde_json::to_value(live).unwrap());
+                let children = cache.children((&self.name, name), serves);
+                matches!(children.0[&kind], Seen::Known(_))
+                    && version(children.get(kind)) == version(live.as_ref())
+            })
+            .await;
+        }
+        eventually("the operator has seen the pods", async || {
+            let params = ListParams::default().labels(&selector_text(name));
+            let live = self.api::<Pod>().list(&params).await.unwrap().items;
+            let live: Vec<_> =
+                live.iter().map(|pod| (pod.name_any(), pod.metadata.deletion_timestamp.is_some())).collect();
+            let Seen::Known(seen) = cache.pods(&self.name, name) else { return false };
+            seen.into_iter().map(|pod| (pod.name, pod.ends_by.is_some())).eq(live)
+        })
+        .await;
+    }
+
+    fn follow(&self) {
+        let (context, scope, stop) = (self.context.clone(), Some(self.name.clone()), self.stop.clone());
+        let client = Client::try_from(self.server.operator()).unwrap();
+        tokio::spawn(async move {
+            let (trigger, mut triggered) = mpsc::channel(1);
+            tokio::select! {
+                () = follow(&client, (&context.cache, &context.apis), &scope, &trigger) => {}
+                () = async { while triggered.recv().await.is_some() {} } => {}
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     /// Visits until nothing is left to do.
@@ -215,10 +289,12 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn context(server: &Server, writes: Arc<AtomicUsize>) -> Context {
+fn context(server: &Server, calls: &Arc<Calls>, secret_age: Duration) -> Context {
+    let calls = Arc::clone(calls);
     let count = MapRequestLayer::new(move |request: Request<Body>| {
+        calls.all.fetch_add(1, Ordering::SeqCst);
         if request.method() != Method::GET {
-            writes.fetch_add(1, Ordering::SeqCst);
+            calls.writes.fetch_add(1, Ordering::SeqCst);
         }
         request
     });
@@ -227,6 +303,7 @@ fn context(server: &Server, writes: Arc<AtomicUsize>) -> Context {
         recorder: Recorder::new(client.clone(), MANAGER.into()),
         client,
         apis: Apis::default(),
+        cache: Cache::new(secret_age),
         http: http::client().unwrap(),
         metrics: Metrics::new().unwrap(),
         defaults: Defaults { chat_node_image: "chat-node:test".to_owned(), pod_namespace: None },

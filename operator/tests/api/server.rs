@@ -245,7 +245,7 @@ async fn grant(admin: &Client) {
             { "apiGroups": ["monitoring.coreos.com"], "resources": ["podmonitors", "prometheusrules"], "verbs": children },
             { "apiGroups": ["keda.sh"], "resources": ["scaledobjects"], "verbs": children },
             { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
-            { "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "patch"] },
+            { "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch", "patch"] },
             { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
             { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"] },
         ],

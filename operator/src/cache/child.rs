@@ -1,0 +1,87 @@
+//! An object of a cluster, of any kind.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::api::ApiResource;
+use kube::core::DynamicResourceScope;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::mirror::{self, Place};
+use crate::resources::Kind;
+
+/// An object as the API server sends it, without the list of who manages which field, which is most of it.
+#[derive(Clone, Debug)]
+pub struct Child {
+    metadata: ObjectMeta,
+    body: Value,
+}
+
+impl<'de> Deserialize<'de> for Child {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut body = Value::deserialize(deserializer)?;
+        let metadata = body.get_mut("metadata").and_then(Value::as_object_mut);
+        let metadata = metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
+        metadata.remove("managedFields");
+        let metadata = ObjectMeta::deserialize(&*metadata).map_err(D::Error::custom)?;
+        Ok(Self { metadata, body })
+    }
+}
+
+impl Child {
+    /// The whole object.
+    pub fn into_body(mut self, kind: Kind) -> Value {
+        // The API server leaves both out of the elements of a list.
+        self.body["apiVersion"] = kind.resource().api_version.into();
+        self.body["kind"] = kind.name().into();
+        self.body
+    }
+
+    /// Where it is kept, its version and its text; nothing if it has no name.
+    pub(super) fn kept(self, kind: Kind) -> Option<(Place, u64, Box<str>)> {
+        let place = self.place()?;
+        let version = mirror::version(self.metadata.resource_version.as_deref());
+        Some((place, version, self.into_body(kind).to_string().into()))
+    }
+
+    /// Where it is kept.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place::of_child(self.metadata.namespace.as_deref()?, self.metadata.name.as_deref()?))
+    }
+}
+
+impl Resource for Child {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.api_version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
