@@ -7,6 +7,7 @@ mod chart;
 mod chatter;
 mod children;
 mod cluster;
+mod definitions;
 mod page;
 mod scene;
 mod selection;
@@ -145,7 +146,7 @@ impl Session<'_> {
         if in_tables && !self.selection.is_everything() {
             return Ok(());
         }
-        let wanted = [Tool::Etcd, Tool::KubeApiserver];
+        let wanted = [Tool::Etcd, Tool::KubeApiserver, Tool::Helm];
         let api_server = match binaries::ensure(self.paths, self.progress, &wanted).await {
             Ok(binaries) => Some(binaries.directory(Module::Cluster).to_path_buf()),
             Err(error) => {
@@ -155,8 +156,12 @@ impl Session<'_> {
                 None
             }
         };
+        let definitions = definitions::files().await;
+        let definitions = definitions
+            .inspect_err(|error| println!("left out: tests of kinds that are optional: {error:#}"))
+            .ok();
         let backends = stand.map(|stand| stand.target.backends.clone());
-        let surroundings = Surroundings { api_server, backends };
+        let surroundings = Surroundings { api_server, definitions, backends };
         let tally = unit::run(&self.paths.tree, self.selection.words(), &surroundings).await?;
         self.tally.add(tally);
         Ok(())

@@ -23,9 +23,9 @@ pub use child::Child;
 pub use mirror::{Place, Scope};
 pub use pods::PodFacts;
 pub use secrets::{SecretData, Secrets};
-pub use watch::follow;
+pub use watch::Follower;
 
-use mirror::Mirror;
+use mirror::{Mirror, Told};
 
 /// All of it.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl Cache {
 
     /// Puts in what the API server answered to a write, or to a deletion that is not over yet.
     pub fn put_child(&self, kind: Kind, child: Child) {
-        if let (Some(mirror), Some((place, version, text))) = (self.children.get(&kind), child.kept(kind)) {
+        let (Some(mirror), Some(told)) = (self.children.get(&kind), child.told(kind)) else { return };
+        if let Told { place, version, value: Some(text) } = told {
             mirror.put(place, version, text);
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::cache::{self, Scope};
+use crate::cache::{Follower, Scope};
 use crate::cluster::RawCluster;
 use crate::reconcile::{Context, Error, reconcile};
 
@@ -45,7 +45,9 @@ pub async fn run(ctx: Arc<Context>, namespaces: &[String], stop: CancellationTok
 /// Watches one scope and visits its clusters.
 async fn control(ctx: Arc<Context>, scope: Scope, stop: CancellationToken) {
     let (trigger, triggered) = mpsc::channel(TRIGGERS);
-    let watches = cache::follow(&ctx.client, (&ctx.cache, &ctx.apis), &scope, &trigger);
+    let Context { client, cache, apis, metrics, .. } = &*ctx;
+    let follower = Follower { client, cache, apis, metrics };
+    let watches = follower.follow(&scope, &trigger);
     tokio::select! {
         () = watches => {}
         () = visits(&ctx, &scope, triggered, stop) => {}
@@ -93,10 +95,12 @@ async fn visit(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<Action, E
     let span = tracing::info_span!(
         "visit",
         namespace = resource.namespace().unwrap_or_default(),
-        cluster = resource.name_any()
+        cluster = resource.name_any(),
+        generation = resource.meta().generation,
     );
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
+    let _running = ctx.metrics.visiting();
     let work = reconcile(resource, ctx.clone()).instrument(span);
     let result = match tokio::time::timeout(VISIT_DEADLINE, work.boxed()).await {
         Ok(result) => result,

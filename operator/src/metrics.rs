@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// Counters of one operator.
 #[derive(Clone, Debug)]
@@ -13,6 +16,19 @@ pub struct Metrics {
     writes: IntCounterVec,
     drift_found: IntCounter,
     drift_repaired: IntCounter,
+    drains: Histogram,
+    visits_running: IntGauge,
+    changes_waiting: IntGauge,
+}
+
+/// A visit that runs.
+#[derive(Debug)]
+pub struct RunningVisit(IntGauge);
+
+impl Drop for RunningVisit {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -22,32 +38,71 @@ impl Metrics {
     /// If two have the same name, which no input can cause.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let reconciles = IntCounterVec::new(
-            Opts::new("vibetalk_operator_reconciles_total", "Visits to a resource, by what came of them."),
-            &["result"],
-        )?;
-        let seconds = Histogram::with_opts(
-            HistogramOpts::new("vibetalk_operator_reconcile_seconds", "Length of a visit.")
-                .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
-        )?;
-        let writes = IntCounterVec::new(
-            Opts::new("vibetalk_operator_api_writes_total", "Writes sent to the API server."),
-            &["kind", "verb"],
-        )?;
-        let drift_found = IntCounter::new(
-            "vibetalk_operator_broker_drift_found_total",
-            "Exchanges that were missing in the broker.",
-        )?;
-        let drift_repaired = IntCounter::new(
-            "vibetalk_operator_broker_drift_repaired_total",
-            "Missing exchanges that were declared.",
-        )?;
-        registry.register(Box::new(reconciles.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
-        registry.register(Box::new(writes.clone()))?;
-        registry.register(Box::new(drift_found.clone()))?;
-        registry.register(Box::new(drift_repaired.clone()))?;
-        Ok(Self { registry, reconciles, seconds, writes, drift_found, drift_repaired })
+        Ok(Self {
+            reconciles: in_registry(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "vibetalk_operator_reconciles_total",
+                        "Visits to a resource, by what came of them.",
+                    ),
+                    &["result"],
+                )?,
+            )?,
+            seconds: histogram(
+                &registry,
+                ("vibetalk_operator_reconcile_seconds", "Length of a visit."),
+                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+            )?,
+            writes: in_registry(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "vibetalk_operator_api_writes_total",
+                        "Writes sent to the API server, by kind and verb.",
+                    ),
+                    &["kind", "verb"],
+                )?,
+            )?,
+            drift_found: counter(
+                &registry,
+                "vibetalk_operator_broker_drift_found_total",
+                "Exchanges that were missing in the broker.",
+            )?,
+            drift_repaired: counter(
+                &registry,
+                "vibetalk_operator_broker_drift_repaired_total",
+                "Missing exchanges that were declared.",
+            )?,
+            drains: histogram(
+                &registry,
+                ("vibetalk_operator_drain_seconds", "Time from when a chat node was told to end to its end."),
+                &[1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0],
+            )?,
+            visits_running: gauge(&registry, "vibetalk_operator_visits_running", "Visits that run now.")?,
+            changes_waiting: gauge(
+                &registry,
+                "vibetalk_operator_changes_waiting",
+                "Changes of objects and pods that wait to be taken up.",
+            )?,
+            registry,
+        })
+    }
+
+    /// A visit begins; it ends with what is returned.
+    pub fn visiting(&self) -> RunningVisit {
+        self.visits_running.inc();
+        RunningVisit(self.visits_running.clone())
+    }
+
+    /// A chat node has ended, so long after it was told to.
+    pub fn drained(&self, took: Duration) {
+        self.drains.observe(took.as_secs_f64());
+    }
+
+    /// So many changes wait.
+    pub fn changes_waiting(&self, count: usize) {
+        self.changes_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A visit has ended.
@@ -82,6 +137,27 @@ impl Metrics {
     }
 }
 
+fn in_registry<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+    in_registry(registry, IntCounter::new(name, help)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    in_registry(registry, IntGauge::new(name, help)?)
+}
+
+fn histogram(
+    registry: &Registry,
+    (name, help): (&str, &str),
+    buckets: &[f64],
+) -> prometheus::Result<Histogram> {
+    in_registry(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,11 +167,33 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.reconciled("ok", Duration::from_millis(20));
         metrics.write("Service", "apply");
+        metrics.drained(Duration::from_secs(7));
+        drop(metrics.visiting());
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(text.contains("vibetalk_operator_reconciles_total{result=\"ok\"} 1"), "{text}");
         assert!(
             text.contains("vibetalk_operator_api_writes_total{kind=\"Service\",verb=\"apply\"} 1"),
             "{text}"
         );
+        for line in ["vibetalk_operator_drain_seconds_sum 7", "vibetalk_operator_visits_running 0"] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_document_lists_every_metric_as_it_is() {
+        let metrics = Metrics::new().unwrap();
+        metrics.reconciled("ok", Duration::ZERO);
+        metrics.write("Service", "apply");
+        let document = include_str!("../METRICS.md");
+        let families = metrics.registry.gather();
+        for family in &families {
+            let labels = family.get_metric().first().map(|one| one.get_label().to_vec()).unwrap_or_default();
+            let labels: Vec<_> = labels.iter().map(|label| format!("`{}`", label.name())).collect();
+            let kind = format!("{:?}", family.get_field_type()).to_lowercase();
+            let row = format!("| `{}` | {kind} | {} | {} |", family.name(), labels.join(", "), family.help());
+            assert!(document.contains(&row), "METRICS.md lacks the row\n{row}");
+        }
+        assert_eq!(document.matches("| `vibetalk_").count(), families.len(), "METRICS.md has a row too many");
     }
 }

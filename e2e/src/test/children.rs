@@ -4,7 +4,8 @@ use anyhow::Result;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 
@@ -15,11 +16,13 @@ pub type Child = (&'static str, DynamicObject);
 
 /// Every object of a cluster, but its pods and what belongs to them.
 pub async fn of(client: &kube::Client, namespace: &str, cluster: &str) -> Result<Vec<Child>> {
-    let kinds: [(&str, ApiResource); 6] = [
+    let kinds: [(&str, ApiResource); 8] = [
         ("Deployment", ApiResource::erase::<Deployment>(&())),
         ("Service", ApiResource::erase::<Service>(&())),
         ("ConfigMap", ApiResource::erase::<ConfigMap>(&())),
         ("ServiceAccount", ApiResource::erase::<ServiceAccount>(&())),
+        ("NetworkPolicy", ApiResource::erase::<NetworkPolicy>(&())),
+        ("PodDisruptionBudget", ApiResource::erase::<PodDisruptionBudget>(&())),
         ("Ingress", ApiResource::erase::<Ingress>(&())),
         ("HorizontalPodAutoscaler", ApiResource::erase::<HorizontalPodAutoscaler>(&())),
     ];

@@ -1,5 +1,6 @@
 //! The crates' own tests, by `cargo test`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,8 +18,10 @@ const DEADLINE: Duration = Duration::from_secs(40 * 60);
 /// What the tests may use beside this machine's processor.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Directory with `etcd` and `kube-apiserver`.
+    /// Directory with `etcd`, `kube-apiserver` and `helm`.
     pub api_server: Option<PathBuf>,
+    /// Files with the definitions of optional kinds, separated by colons.
+    pub definitions: Option<OsString>,
     /// Broker and store of a running cluster.
     pub backends: Option<Backends>,
 }
@@ -55,6 +58,9 @@ fn variables(surroundings: &Surroundings) -> Vec<(&'static str, String)> {
     let mut variables = Vec::new();
     if let Some(directory) = &surroundings.api_server {
         variables.push(("KUBEBUILDER_ASSETS", directory.to_string_lossy().into_owned()));
+    }
+    if let Some(files) = &surroundings.definitions {
+        variables.push(("VIBETALK_TEST_DEFINITIONS", files.to_string_lossy().into_owned()));
     }
     if let Some(backends) = &surroundings.backends {
         variables.push(("VIBETALK_TEST_MONGODB_URI", backends.mongodb_uri.clone()));

@@ -10,7 +10,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::mirror::{self, Place};
+use super::mirror::{self, Place, Told};
 use crate::resources::Kind;
 
 /// An object as the API server sends it, without the list of who manages which field, which is most of it.
@@ -40,16 +40,12 @@ impl Child {
         self.body
     }
 
-    /// Where it is kept, its version and its text; nothing if it has no name.
-    pub(super) fn kept(self, kind: Kind) -> Option<(Place, u64, Box<str>)> {
-        let place = self.place()?;
-        let version = mirror::version(self.metadata.resource_version.as_deref());
-        Some((place, version, self.into_body(kind).to_string().into()))
-    }
-
-    /// Where it is kept.
-    pub(super) fn place(&self) -> Option<Place> {
-        Some(Place::of_child(self.metadata.namespace.as_deref()?, self.metadata.name.as_deref()?))
+    /// Where it is kept, and its text; nothing if it has no name.
+    pub(super) fn told(self, kind: Kind) -> Option<Told<Box<str>>> {
+        let ObjectMeta { namespace, name, resource_version, .. } = &self.metadata;
+        let place = Place::of_child(namespace.as_deref()?, name.as_deref()?);
+        let version = mirror::version(resource_version.as_deref());
+        Some(Told { place, version, value: Some(self.into_body(kind).to_string().into()) })
     }
 }
 

@@ -19,6 +19,15 @@ pub struct Place {
     pub name: String,
 }
 
+/// What the API server told of an object.
+#[derive(Debug)]
+pub(super) struct Told<T> {
+    pub(super) place: Place,
+    pub(super) version: u64,
+    /// What is kept of it; nothing if it is gone, or as good as gone.
+    pub(super) value: Option<T>,
+}
+
 /// Objects by the cluster that they are part of. Of two versions of an object the newer one is kept, whichever comes
 /// last: the answer to a write may overtake the watch.
 #[derive(Debug)]
@@ -93,7 +102,7 @@ impl<T: Clone + PartialEq> Mirror<T> {
         }
     }
 
-    /// Puts an object in; whether that changed anything.
+    /// Puts an object in, unless a newer one has come; whether that changed anything.
     pub(super) fn put(&self, place: Place, version: u64, value: T) -> bool {
         self.lock().put(place, version, value)
     }
@@ -109,24 +118,25 @@ impl<T: Clone + PartialEq> Mirror<T> {
     }
 
     /// Takes an object out, unless a newer one has come.
-    pub(super) fn remove(&self, place: &Place, version: u64) {
+    pub(super) fn remove(&self, place: &Place, version: u64) -> Option<T> {
         let mut state = self.lock();
-        let Some(objects) = state.clusters.get_mut(&place.key()) else { return };
-        if objects.get(&place.name).is_some_and(|entry| entry.version <= version) {
-            objects.remove(&place.name);
-        }
+        let objects = state.clusters.get_mut(&place.key())?;
+        objects.get(&place.name).filter(|entry| entry.version <= version)?;
+        let removed = objects.remove(&place.name);
         if objects.is_empty() {
             state.clusters.remove(&place.key());
         }
+        removed.map(|entry| entry.value)
     }
 
     /// Takes in a whole list of a scope. Returns which clusters that changed.
-    pub(super) fn replace(&self, scope: &Scope, listed: Vec<(Place, u64, T)>) -> BTreeSet<(String, String)> {
+    pub(super) fn replace(&self, scope: &Scope, listed: Vec<Told<T>>) -> BTreeSet<(String, String)> {
         let mut state = self.lock();
-        let names: BTreeSet<_> = listed.iter().map(|(place, ..)| place.clone()).collect();
+        let there = listed.iter().filter(|told| told.value.is_some());
+        let names: BTreeSet<_> = there.map(|told| told.place.clone()).collect();
         let mut changed = state.keep_only(scope, &names);
-        for (place, version, value) in listed {
-            let key = place.key();
+        for Told { place, version, value } in listed {
+            let (key, Some(value)) = (place.key(), value) else { continue };
             if state.put(place, version, value) {
                 changed.insert(key);
             }
@@ -201,9 +211,13 @@ mod tests {
         Place { namespace: namespace.to_owned(), cluster: "demo".to_owned(), name: name.to_owned() }
     }
 
+    fn told((namespace, name): (&str, &str), version: u64, value: u8) -> Told<u8> {
+        Told { place: place(namespace, name), version, value: Some(value) }
+    }
+
     fn filled() -> Mirror<u8> {
         let mirror = Mirror::default();
-        mirror.replace(&None, vec![(place("a", "x"), 5, 1), (place("b", "y"), 6, 2)]);
+        mirror.replace(&None, vec![told(("a", "x"), 5, 1), told(("b", "y"), 6, 2)]);
         mirror
     }
 
@@ -226,9 +240,9 @@ mod tests {
         assert!(!mirror.put(place("a", "x"), 7, 1), "an older event comes late");
         assert_eq!(mirror.get("a", "demo"), Seen::Known(vec![3]));
         assert!(!mirror.put(place("a", "x"), 9, 3), "its own event changes nothing");
-        mirror.remove(&place("a", "x"), 8);
+        assert_eq!(mirror.remove(&place("a", "x"), 8), None);
         assert_eq!(mirror.get("a", "demo"), Seen::Known(vec![3]), "nor does the end of an older one");
-        mirror.remove(&place("a", "x"), 10);
+        assert_eq!(mirror.remove(&place("a", "x"), 10), Some(3));
         assert_eq!(mirror.get("a", "demo"), Seen::Known(Vec::new()));
     }
 
@@ -236,7 +250,7 @@ mod tests {
     fn a_new_list_of_a_namespace_leaves_the_others() {
         let mirror = filled();
         let a = Some("a".to_owned());
-        let changed = mirror.replace(&a, vec![(place("a", "z"), 8, 4)]);
+        let changed = mirror.replace(&a, vec![told(("a", "z"), 8, 4)]);
         assert_eq!(changed, [("a".to_owned(), "demo".to_owned())].into());
         assert_eq!(mirror.get("a", "demo"), Seen::Known(vec![4]));
         assert_eq!(mirror.get("b", "demo"), Seen::Known(vec![2]));

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it likes")]
 
 mod broker;
+mod chart;
 mod children;
 mod deletion;
 mod exchanges;

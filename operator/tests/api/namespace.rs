@@ -14,7 +14,7 @@ use kube::{Client, Resource, ResourceExt};
 use operator::apis::Apis;
 use operator::args::Defaults;
 use operator::backoff::Backoff;
-use operator::cache::{Cache, follow};
+use operator::cache::{Cache, Follower};
 use operator::cluster::RawCluster;
 use operator::metrics::Metrics;
 use operator::observe::Seen;
@@ -217,8 +217,10 @@ impl Namespace {
         let client = Client::try_from(self.server.operator()).unwrap();
         tokio::spawn(async move {
             let (trigger, mut triggered) = mpsc::channel(1);
+            let Context { cache, apis, metrics, .. } = &*context;
+            let follower = Follower { client: &client, cache, apis, metrics };
             tokio::select! {
-                () = follow(&client, (&context.cache, &context.apis), &scope, &trigger) => {}
+                () = follower.follow(&scope, &trigger) => {}
                 () = async { while triggered.recv().await.is_some() {} } => {}
                 () = stop.cancelled() => {}
             }

@@ -13,7 +13,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 const ADMIN_TOKEN: &str = "admin-token";
@@ -227,29 +227,17 @@ async fn install(admin: &Client, definition: CustomResourceDefinition) {
     tokio::time::timeout(START_DEADLINE, wait).await.unwrap().unwrap();
 }
 
-/// Gives the operator what `operator/src/act.rs` lists, and nothing else.
+/// Gives the operator what its chart gives it, and nothing else.
 async fn grant(admin: &Client) {
-    let children = ["get", "list", "watch", "create", "patch", "delete"];
-    let role = json!({
-        "metadata": { "name": "vibetalk-operator" },
-        "rules": [
-            { "apiGroups": ["vibetalk.dev"], "resources": ["vibetalkclusters"], "verbs": ["get", "list", "watch", "patch"] },
-            { "apiGroups": ["vibetalk.dev"], "resources": ["vibetalkclusters/status"], "verbs": ["patch"] },
-            { "apiGroups": ["vibetalk.dev"], "resources": ["vibetalkclusters/finalizers"], "verbs": ["update"] },
-            { "apiGroups": ["apps"], "resources": ["deployments"], "verbs": children },
-            { "apiGroups": [""], "resources": ["services", "configmaps", "serviceaccounts"], "verbs": children },
-            { "apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": children },
-            { "apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "networkpolicies"], "verbs": children },
-            { "apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": children },
-            { "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": children },
-            { "apiGroups": ["monitoring.coreos.com"], "resources": ["podmonitors", "prometheusrules"], "verbs": children },
-            { "apiGroups": ["keda.sh"], "resources": ["scaledobjects"], "verbs": children },
-            { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
-            { "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch", "patch"] },
-            { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-            { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"] },
-        ],
-    });
+    let helpers = include_str!("../../../charts/vibetalk-operator/templates/_helpers.tpl");
+    let (_, rules) = helpers.split_once("{{- define \"operator.rules\" -}}").unwrap();
+    let (rules, _) = rules.split_once("{{- end -}}").unwrap();
+    let mut rules: Vec<Value> = serde_yaml::from_str(rules).unwrap();
+    // In the operator's own namespace only.
+    rules.push(json!({
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"],
+    }));
+    let role = json!({ "metadata": { "name": "vibetalk-operator" }, "rules": rules });
     let binding = json!({
         "metadata": { "name": "vibetalk-operator" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "vibetalk-operator" },

@@ -23,19 +23,21 @@ pub async fn columns(world: Arc<World>) -> Result<()> {
         world.target.access.kubectl(["get", "vtc", DEMO, "--namespace", DEMO_NAMESPACE]).output().await?;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     let [titles, row] = lines.as_slice() else { anyhow::bail!("kubectl printed\n{table}") };
-    ensure!(*titles == ["NAME", "READY", "REPLICAS", "PARTITIONS", "URL", "AGE"], "titles are {titles:?}");
+    let wanted = ["NAME", "READY", "REPLICAS", "PARTITIONS", "ROUTING", "URL", "AGE"];
+    ensure!(*titles == wanted, "titles are {titles:?}");
     let replicas = cluster.spec.replicas.unwrap_or(2).to_string();
     let partitions = cluster.spec.rabbitmq.partitions.to_string();
     ensure!(row.len() == titles.len(), "the row is {row:?}");
     ensure!(row[..4] == [DEMO, "True", &replicas, &partitions], "the row is {row:?}");
-    ensure!(row[4].starts_with("http://"), "the URL is {}", row[4]);
+    ensure!(row[5].starts_with("http://"), "the URL is {}", row[5]);
     Ok(())
 }
 
 pub async fn ownership(world: Arc<World>) -> Result<()> {
     let cluster = world.demo().await?;
     let children = children::of(&world.client, DEMO_NAMESPACE, DEMO).await?;
-    for kind in ["Deployment", "Service", "ConfigMap", "ServiceAccount", "Ingress"] {
+    let kinds = ["NetworkPolicy", "PodDisruptionBudget", "Ingress"];
+    for kind in ["Deployment", "Service", "ConfigMap", "ServiceAccount"].into_iter().chain(kinds) {
         let (_, object) =
             children.iter().find(|(other, _)| *other == kind).with_context(|| format!("no {kind}"))?;
         ensure!(object.name_any() == DEMO, "the {kind} is named {}", object.name_any());
