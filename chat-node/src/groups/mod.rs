@@ -28,7 +28,9 @@ pub struct Group {
     pub kind: GroupKind,
     /// What it shows of itself.
     pub settings: GroupSettings,
-    /// How often these were replaced.
+    /// Whom the configuration has made admins, of the official group; others may be admins besides.
+    pub appointed: Vec<UserId>,
+    /// How often settings or appointed admins were replaced.
     pub revision: Revision,
     /// How often it has changed.
     pub version: AccessVersion,
@@ -104,7 +106,8 @@ mod tests {
     fn group(kind: GroupKind) -> Group {
         let changes = vec![Concerned::Everyone, Concerned::User("ada".parse().unwrap())];
         let (settings, revision) = (GroupSettings::default(), Revision::default());
-        Group { id: GroupId(9), kind, settings, revision, version: AccessVersion(7), changes }
+        let (id, appointed) = (GroupId(9), Vec::new());
+        Group { id, kind, settings, appointed, revision, version: AccessVersion(7), changes }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A store that fails when a test says so.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ pub(crate) struct Faulty {
     skip_inserts: AtomicU32,
     skip_folds: AtomicU32,
     hold_groups: watch::Sender<bool>,
+    group_reads_ms: AtomicU64,
     group_reads: AtomicU32,
     member_lists: AtomicU32,
     delay_grants: AtomicU32,
@@ -55,6 +57,7 @@ impl Faulty {
             skip_inserts,
             skip_folds,
             hold_groups,
+            group_reads_ms: AtomicU64::new(0),
             group_reads,
             member_lists,
             delay_grants,
@@ -92,6 +95,11 @@ impl Faulty {
     /// From now on groups are read at once but the answers come late: when this is taken back.
     pub fn hold_answers_of_groups(&self, hold: bool) {
         self.hold_groups.send_replace(hold);
+    }
+
+    /// From now on groups are read at once but each answer takes so long.
+    pub fn slow_answers_of_groups(&self, ms: u64) {
+        self.group_reads_ms.store(ms, Ordering::SeqCst);
     }
 
     /// The next `count` writes of roles, overrides or a group's settings are not answered, and not done either, but on
@@ -329,6 +337,10 @@ impl GroupStore for Faulty {
     async fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
         self.group_reads.fetch_add(1, Ordering::SeqCst);
         let group = self.up()?.group(id).await;
+        match self.group_reads_ms.load(Ordering::SeqCst) {
+            0 => {}
+            ms => tokio::time::sleep(Duration::from_millis(ms)).await,
+        }
         let _ = self.hold_groups.subscribe().wait_for(|hold| !hold).await;
         group
     }
@@ -340,6 +352,15 @@ impl GroupStore for Faulty {
         over: Revision,
     ) -> Result<Written, StoreError> {
         self.write(Grant::Settings(id, settings.clone(), over)).await
+    }
+
+    async fn set_appointed(
+        &self,
+        id: GroupId,
+        appointed: &[UserId],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        self.up()?.set_appointed(id, appointed, over).await
     }
 
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {

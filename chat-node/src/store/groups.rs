@@ -78,6 +78,14 @@ pub trait GroupStore {
         over: Revision,
     ) -> Result<Written, StoreError>;
 
+    /// Notes whom the configuration makes admins, over this [`Group::revision`].
+    async fn set_appointed(
+        &self,
+        id: GroupId,
+        appointed: &[UserId],
+        over: Revision,
+    ) -> Result<Written, StoreError>;
+
     /// Removes a group with its members' rows and channels; their entries are left to retention.
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError>;
 

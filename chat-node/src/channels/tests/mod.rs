@@ -3,5 +3,6 @@
 mod changes;
 mod grants;
 mod kicks;
+mod official;
 mod reading;
 mod world;

@@ -79,6 +79,7 @@ mod tests {
             id: GroupId(9),
             kind: GroupKind::Private { owner: ada.clone() },
             settings: GroupSettings::default(),
+            appointed: Vec::new(),
             revision: Revision::default(),
             version: AccessVersion(1),
             changes: Vec::new(),

@@ -11,10 +11,12 @@ use crate::groups::{CHANGES_REMEMBERED, Concerned, Group, GroupKind, GroupSettin
 use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Revision, UserId};
 use crate::store::{Channel, GroupStore, NewChannel, RoleWrite, Seat, StoreError, Written};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Row {
     kind: GroupKind,
     settings: GroupSettings,
+    #[serde(default)]
+    appointed: Vec<UserId>,
     #[serde(default)]
     revision: Revision,
     version: AccessVersion,
@@ -44,7 +46,19 @@ impl GroupStore for Embedded {
         over: Revision,
     ) -> Result<Written, StoreError> {
         let settings = settings.clone();
-        self.write(move |tx| set_settings(tx, id, (&settings, over))).await
+        let set = move |row: Row| Row { settings: settings.clone(), ..row };
+        self.write(move |tx| replace(tx, (id, over), &set)).await
+    }
+
+    async fn set_appointed(
+        &self,
+        id: GroupId,
+        appointed: &[UserId],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        let appointed = appointed.to_vec();
+        let set = move |row: Row| Row { appointed: appointed.clone(), ..row };
+        self.write(move |tx| replace(tx, (id, over), &set)).await
     }
 
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
@@ -136,8 +150,8 @@ fn create(
         return Ok(known.group(id));
     }
     let (kind, settings) = (kind.clone(), settings.clone());
-    let revision = Revision::default();
-    let new = Row { kind, settings, revision, version: AccessVersion(1), changes: Vec::new() };
+    let (revision, version) = (Revision::default(), AccessVersion(1));
+    let new = Row { kind, settings, appointed: Vec::new(), revision, version, changes: Vec::new() };
     put(tx, id, &new)?;
     if let GroupKind::Private { owner } = &new.kind {
         let (user, role, since_ms) = (owner.clone(), Some(Role::Owner), MessageId(id.0).timestamp_ms());
@@ -146,16 +160,19 @@ fn create(
     Ok(new.group(id))
 }
 
-fn set_settings(
+/// Replaces something of a group over a revision.
+fn replace(
     tx: &WriteTransaction,
-    id: GroupId,
-    (settings, over): (&GroupSettings, Revision),
+    (id, over): (GroupId, Revision),
+    set: &impl Fn(Row) -> Row,
 ) -> Result<Written, StoreError> {
     let Some(known) = row(&tx.open_table(GROUPS)?, id)? else { return Ok(Written::Overtaken) };
-    if known.revision != over {
-        return Ok(Written::already(known.revision == over.next() && known.settings == *settings));
+    let revision = known.revision;
+    let replaced = Row { revision: over.next(), ..set(known.clone()) };
+    if revision != over {
+        return Ok(Written::already(known == replaced));
     }
-    put(tx, id, &Row { settings: settings.clone(), revision: over.next(), ..known })?;
+    put(tx, id, &replaced)?;
     Ok(Written::Yes)
 }
 
@@ -201,7 +218,7 @@ fn put(tx: &WriteTransaction, id: GroupId, row: &Row) -> Result<(), StoreError> 
 
 impl Row {
     fn group(self, id: GroupId) -> Group {
-        let Self { kind, settings, revision, version, changes } = self;
-        Group { id, kind, settings, revision, version, changes }
+        let Self { kind, settings, appointed, revision, version, changes } = self;
+        Group { id, kind, settings, appointed, revision, version, changes }
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use mongodb::Collection;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub(super) struct GroupRow {
     id: i64,
     kind: GroupKind,
     settings: GroupSettings,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    appointed: Vec<UserId>,
     #[serde(default, skip_serializing_if = "is_zero")]
     revision: i64,
     version: i64,
@@ -65,16 +67,18 @@ impl GroupStore for Mongo {
         settings: &GroupSettings,
         over: Revision,
     ) -> Result<Written, StoreError> {
-        let known = doc! { "_id": id, "revision": at(over) };
-        let change = doc! { "$set": { "settings": bson(settings)?, "revision": revision(over.next()) } };
-        let groups = self.groups();
-        if call(|| async { groups.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0
-        {
-            return Ok(Written::Yes);
-        }
-        let found = find(self, id).await?;
-        let is_there = |group: Group| group.revision == over.next() && group.settings == *settings;
-        Ok(Written::already(found.is_some_and(is_there)))
+        let is_there = |group: Group| group.settings == *settings;
+        replace(self, (id, over), doc! { "settings": bson(settings)? }, is_there).await
+    }
+
+    async fn set_appointed(
+        &self,
+        id: GroupId,
+        appointed: &[UserId],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        let is_there = |group: Group| group.appointed == appointed;
+        replace(self, (id, over), doc! { "appointed": bson(appointed)? }, is_there).await
     }
 
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
@@ -171,6 +175,23 @@ async fn find(mongo: &Mongo, id: GroupId) -> Result<Option<Group>, StoreError> {
     row.map(GroupRow::group).transpose()
 }
 
+/// Replaces fields of a group over a revision.
+async fn replace(
+    mongo: &Mongo,
+    (id, over): (GroupId, Revision),
+    mut fields: Document,
+    is_there: impl Fn(Group) -> bool,
+) -> Result<Written, StoreError> {
+    fields.insert("revision", revision(over.next()));
+    let (known, change) = (doc! { "_id": id, "revision": at(over) }, doc! { "$set": fields });
+    let groups = mongo.groups();
+    if call(|| async { groups.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0 {
+        return Ok(Written::Yes);
+    }
+    let found = find(mongo, id).await?.filter(|group| group.revision == over.next());
+    Ok(Written::already(found.is_some_and(is_there)))
+}
+
 async fn bump(
     mongo: &Mongo,
     id: GroupId,
@@ -197,12 +218,14 @@ fn not_yet() -> StoreError {
 impl GroupRow {
     fn new(id: GroupId, kind: &GroupKind, settings: &GroupSettings) -> Self {
         let (kind, settings) = (kind.clone(), settings.clone());
-        Self { id: signed(id.0), kind, settings, revision: 0, version: 1, changes: Vec::new() }
+        let (id, appointed, changes) = (signed(id.0), Vec::new(), Vec::new());
+        Self { id, kind, settings, appointed, revision: 0, version: 1, changes }
     }
 
     fn group(self) -> Result<Group, StoreError> {
-        let Self { id, kind, settings, revision, version, changes } = self;
+        let Self { id, kind, settings, appointed, revision, version, changes } = self;
         let (id, revision) = (GroupId(unsigned(id)?), Revision(unsigned(revision)?));
-        Ok(Group { id, kind, settings, revision, version: AccessVersion(unsigned(version)?), changes })
+        let version = AccessVersion(unsigned(version)?);
+        Ok(Group { id, kind, settings, appointed, revision, version, changes })
     }
 }

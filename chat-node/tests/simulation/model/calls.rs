@@ -214,6 +214,17 @@ impl<R: Reach> GroupStore for Calls<R> {
         self.0.call(("set_group_settings", Writes), write).await
     }
 
+    async fn set_appointed(
+        &self,
+        id: GroupId,
+        appointed: &[UserId],
+        over: Revision,
+    ) -> Result<Written, StoreError> {
+        let appointed = appointed.to_vec();
+        let write = move |tables: &mut Tables| Ok(tables.set_appointed(id, &appointed, over));
+        self.0.call(("set_appointed", Writes), write).await
+    }
+
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
         self.0.call(("delete_group", Writes), move |tables| Ok(tables.delete_group(id))).await
     }

@@ -27,6 +27,7 @@ impl Tables {
                 id,
                 kind: kind.clone(),
                 settings: settings.clone(),
+                appointed: Vec::new(),
                 revision: Revision::default(),
                 version: AccessVersion(1),
                 changes: vec![Concerned::Everyone],
@@ -48,13 +49,23 @@ impl Tables {
     }
 
     pub fn set_group_settings(&mut self, id: GroupId, settings: &GroupSettings, over: Revision) -> Written {
+        self.replace((id, over), |group| settings.clone_into(&mut group.settings))
+    }
+
+    pub fn set_appointed(&mut self, id: GroupId, appointed: &[UserId], over: Revision) -> Written {
+        self.replace((id, over), |group| appointed.clone_into(&mut group.appointed))
+    }
+
+    fn replace(&mut self, (id, over): (GroupId, Revision), set: impl FnOnce(&mut Group)) -> Written {
         let Some(group) = self.groups.get_mut(&id).map(|row| &mut row.group) else {
             return Written::Overtaken;
         };
+        let mut replaced = Group { revision: over.next(), ..group.clone() };
+        set(&mut replaced);
         if group.revision == over {
-            (group.settings, group.revision) = (settings.clone(), over.next());
+            *group = replaced.clone();
         }
-        written(group.revision == over.next() && group.settings == *settings)
+        written(*group == replaced)
     }
 
     /// Gives a group another name, whatever it is like.

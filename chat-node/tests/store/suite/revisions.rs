@@ -157,6 +157,15 @@ pub async fn settings_of_a_group_that_come_late_change_nothing(fixture: Fixture)
     assert_eq!(written, Ok(Written::Overtaken));
     let known = node.group(GROUP).await.unwrap().unwrap();
     assert_eq!((known.settings, known.revision), (named("Engineers"), Revision(1)));
+    let appointed = ["bob", "carol"].map(user);
+    for _ in 0..2 {
+        assert_eq!(node.set_appointed(GROUP, &appointed, Revision(1)).await, Ok(Written::Yes));
+    }
     let written = node.set_group_settings(GROUP, &named("Poets"), Revision(1)).await;
+    assert_eq!(written, Ok(Written::Overtaken));
+    assert_eq!(node.set_appointed(GROUP, &[], Revision(1)).await, Ok(Written::Overtaken));
+    let written = node.set_group_settings(GROUP, &named("Poets"), Revision(2)).await;
     assert_eq!(written, Ok(Written::Yes));
+    let known = node.group(GROUP).await.unwrap().unwrap();
+    assert_eq!((known.settings, known.appointed.as_slice()), (named("Poets"), &appointed[..]));
 }

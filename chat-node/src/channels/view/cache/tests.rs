@@ -14,6 +14,7 @@ fn view(id: GroupId, version: u64, concerned: &[Concerned]) -> View {
         id,
         kind: GroupKind::Private { owner: user("owner") },
         settings: GroupSettings::default(),
+        appointed: Vec::new(),
         revision: Revision::default(),
         version: AccessVersion(version),
         changes: concerned.to_vec(),
