@@ -106,6 +106,11 @@ impl Cache {
         Self { bounds, slots: HashMap::new(), bytes: 0, mark: Mark::default() }
     }
 
+    /// The version that an answer must not be older than: the one asked for, or what was heard of by now.
+    pub fn wanted(&self, ask: Ask<'_>) -> AccessVersion {
+        self.slots.get(&ask.group).map_or(ask.at_least, |slot| slot.heard.max(ask.at_least))
+    }
+
     /// What is known; whoever asks for a version has thereby heard of it.
     pub fn look(&mut self, ask: Ask<'_>, now: Instant) -> Look {
         let mark = self.mark;

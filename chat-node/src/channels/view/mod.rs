@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use prometheus::IntCounter;
+use tokio::time::sleep;
 
 pub use self::cache::Known;
 use self::cache::{Ask, Bounds, Cache, Look, Mark, Read};
@@ -32,8 +33,10 @@ const LIFE: Duration = Duration::from_secs(60);
 const BYTES: usize = 64 * 1024 * 1024;
 /// Users per read of roles.
 const ROLES_PER_READ: usize = 500;
-/// How often a group is read again because what was read was older than what had been heard of.
+/// How often a group is read because what was read was older than what had been heard of.
 const ATTEMPTS: u32 = 8;
+/// How many of these are to be kept for others. A group that changes faster than it can be read would never be.
+const FOR_ALL: u32 = 4;
 /// Between two such reads, times their number.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
 
@@ -89,9 +92,25 @@ impl Views {
         at_least: AccessVersion,
         users: &[UserId],
     ) -> Result<Option<Known>, StoreError> {
-        let mut asked = false;
-        for attempt in 0..ATTEMPTS {
-            let look = self.cache().look(Ask { group, at_least, users }, now());
+        let wanted = self.cache().wanted(Ask { group, at_least, users });
+        if let Some(known) = self.group_for_all(Ask { group, at_least: wanted, users }).await? {
+            return Ok(known);
+        }
+        for attempt in FOR_ALL..ATTEMPTS {
+            match self.group_once(group, users).await? {
+                Some(known) if known.view.version() < wanted => sleep(BETWEEN_ATTEMPTS * attempt).await,
+                known => return Ok(known),
+            }
+        }
+        Err(StoreError::Unavailable(format!("it shows group {group} older than was heard of")))
+    }
+
+    /// A group as others will find it in the cache too, and nothing older than what is heard of until then; outer
+    /// `None`: it keeps changing.
+    async fn group_for_all(&self, ask: Ask<'_>) -> Result<Option<Option<Known>>, StoreError> {
+        let (group, mut asked) = (ask.group, false);
+        for attempt in 0..FOR_ALL {
+            let look = self.cache().look(ask, now());
             let read = match look {
                 Look::Known(known) => {
                     let lookups = &self.0.lookups;
@@ -100,10 +119,10 @@ impl Views {
                     } else {
                         lookups.hits.inc()
                     }
-                    return Ok(Some(known));
+                    return Ok(Some(Some(known)));
                 }
                 Look::Load => match self.load(group).await? {
-                    Loaded::Gone => return Ok(None),
+                    Loaded::Gone => return Ok(Some(None)),
                     Loaded::Yes => Read::Kept,
                     Loaded::Late => Read::Late,
                 },
@@ -111,10 +130,24 @@ impl Views {
             };
             asked = true;
             if read == Read::Late {
-                tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await;
+                sleep(BETWEEN_ATTEMPTS * attempt).await;
             }
         }
-        Err(StoreError::Unavailable(format!("it shows group {group} older than was heard of")))
+        Ok(None)
+    }
+
+    /// A group and rows as the store has them now, for one answer: what is heard of meanwhile came later than the
+    /// question.
+    async fn group_once(&self, id: GroupId, users: &[UserId]) -> Result<Option<Known>, StoreError> {
+        self.0.lookups.misses.inc();
+        let Some(group) = self.0.store.group(id).await? else { return Ok(None) };
+        let channels = self.0.store.channels_of(&[id]).await?;
+        let mut found = HashMap::new();
+        for chunk in users.chunks(ROLES_PER_READ) {
+            found.extend(self.0.store.roles(id, chunk).await?);
+        }
+        let rows = users.iter().map(|user| found.get(user).copied()).collect();
+        Ok(Some(Known { view: Arc::new(View::new(group, channels)), rows }))
     }
 
     /// What kind of channel this is; `None`: there is none. The kind never changes.

@@ -48,7 +48,7 @@ async fn who_asks_at_the_same_time_waits_for_the_same_reading() {
         tokio::spawn(async move { role(&views, "bob").await })
     });
     let asking: Vec<_> = asking.collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    sleep(Duration::from_millis(50)).await;
     store.hold_answers_of_groups(false);
     for asked in asking {
         assert_eq!(asked.await.unwrap(), Some(Role::Member));
@@ -78,12 +78,37 @@ async fn a_store_that_shows_less_than_was_heard_of_is_asked_again_and_then_unava
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_changes_faster_than_it_can_be_read_is_read_all_the_same() {
+    let (store, views, _) = fixture().await;
+    store.slow_answers_of_groups(20);
+    let changing = tokio::spawn({
+        let (store, views) = (store.clone(), views.clone());
+        async move {
+            loop {
+                let version = store.bump(GROUP, &Concerned::Everyone).await.unwrap().unwrap();
+                views.heard(GROUP, version);
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    for _ in 0..5 {
+        let now = store.behind().group(GROUP).await.unwrap().unwrap().version;
+        let known = views.group(GROUP, now, &[user("bob"), user("eve")]).await.unwrap().unwrap();
+        assert!(known.view.version() >= now);
+        assert_eq!(known.rows, [Some(Role::Member), None]);
+    }
+    put(&store, None).await;
+    assert_eq!(role(&views, "bob").await, None, "it is never older than the question");
+    changing.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_whose_change_was_never_announced_is_found_after_a_minute() {
     let (store, views, _) = fixture().await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member));
     put(&store, None).await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member), "believed");
-    tokio::time::sleep(LIFE).await;
+    sleep(LIFE).await;
     assert_eq!(role(&views, "bob").await, None);
 }
 
