@@ -98,7 +98,7 @@ async fn lists_are_read_page_by_page() {
     let group = format!("groups/{}", group["id"].as_str().unwrap());
     for name in ["bob", "carol", "dan", "eve"] {
         Caller::new(&node, name).await;
-        ada.done(&format!("PUT {group}/members/{name}"), &json!({"role": "member"}), 200).await;
+        ada.done(&format!("PUT {group}/members/{name}"), &json!({"role": "member"}), 201).await;
         ada.done(&format!("POST {group}/channels"), &json!({"name": name}), 201).await;
         ada.done("POST groups", &json!({"name": name}), 201).await;
     }
@@ -109,6 +109,23 @@ async fn lists_are_read_page_by_page() {
     assert_eq!(all_pages(&ada, "users/@me/groups", ("groups", "after")).await.len(), 6);
     // The official one, five of the first group, and the first one of each other group.
     assert_eq!(all_pages(&ada, "users/@me/channels", ("channels", "after")).await.len(), 10);
+}
+
+#[tokio::test]
+async fn who_is_added_to_a_group_is_created_and_who_is_changed_is_not() {
+    let node = node().await;
+    let (ada, _) = (Caller::new(&node, "ada").await, Caller::new(&node, "b:b@c").await);
+    let group = ada.done("POST groups", &json!({"name": "Chess"}), 201).await.json();
+    let group = format!("groups/{}", group["id"].as_str().unwrap());
+    let member = format!("{group}/members/b:b@c");
+    let added = ada.done(&format!("PUT {member}"), &json!({"role": "member"}), 201).await;
+    assert!(added.headers.contains("location: ../members/b:b@c"), "{}", added.headers);
+    assert_eq!(added.json(), json!({"user_id": "b:b@c", "role": "member"}));
+    for role in ["member", "muted", "banned", "member"] {
+        ada.done(&format!("PUT {member}"), &json!({"role": role}), 200).await;
+    }
+    ada.done(&format!("DELETE {member}"), &Value::Null, 204).await;
+    ada.done(&format!("PUT {member}"), &json!({"role": "banned"}), 201).await;
 }
 
 #[tokio::test]
@@ -188,6 +205,11 @@ async fn reading_counts_down_what_is_unread_and_never_goes_back() {
         ada.send(direct["id"].as_str().unwrap(), content).await;
     }
     assert_eq!(bob.get(&format!("{channel}/read")).await, json!({"position": "0", "unread": 3}));
+    let own = bob.get("users/@me/channels").await;
+    let unread =
+        own["channels"].as_array().unwrap().iter().map(|it| (&it["kind"], &it["unread"], &it["read"]));
+    let expected = [(&json!("official"), &json!(0), &json!("0")), (&json!("direct"), &json!(3), &json!("0"))];
+    assert_eq!(unread.collect::<Vec<_>>(), expected);
     let read = format!("PUT {channel}/read");
     for (position, state) in [
         ("2", json!({"position": "2", "unread": 1})),
@@ -205,7 +227,7 @@ async fn slow_mode_makes_members_wait_and_says_how_long() {
     let (ada, bob) = (Caller::new(&node, "ada").await, Caller::new(&node, "bob").await);
     let group = ada.done("POST groups", &json!({"name": "Chess"}), 201).await.json();
     let group = format!("groups/{}", group["id"].as_str().unwrap());
-    ada.done(&format!("PUT {group}/members/bob"), &json!({"role": "member"}), 200).await;
+    ada.done(&format!("PUT {group}/members/bob"), &json!({"role": "member"}), 201).await;
     let slow = json!({"name": "slow", "slow_mode_s": 600});
     let channel = ada.done(&format!("POST {group}/channels"), &slow, 201).await.json();
     let channel = channel["id"].as_str().unwrap();

@@ -46,6 +46,7 @@ async fn list_own(
 ) -> Result<Json<ChannelPage>, Problem> {
     let channels = api.channels.own_channels(&user.id).await?;
     let (channels, next) = page.of(channels, |channel| channel.id);
+    let channels = api.channels.with_unread(&user.id, channels).await?;
     Ok(Json(ChannelPage { channels, next }))
 }
 

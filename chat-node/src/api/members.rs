@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::caller::Caller;
+use super::created::Created;
 use super::page::Page;
 use super::refusals::{GroupRule, MemberChange, MemberRead, MemberRemoval};
 use crate::channels::groups::Membership;
@@ -88,15 +90,22 @@ pub struct MemberRole {
 /// below them.
 #[utoipa::path(put, path = "/api/v1/groups/{group}/members/{user}", tag = "members",
     params(("group" = GroupId, Path), ("user" = UserId, Path)), request_body = MemberRole,
-    responses((status = 200, body = Membership), MemberChange))]
+    responses(
+        (status = 200, body = Membership, description = "They were in the group before."),
+        (status = 201, body = Membership, description = "They were added, at `location`."),
+        MemberChange,
+    ))]
 async fn put(
     State(api): State<Arc<Api>>,
     Caller(user): Caller,
     InPath((group, who)): InPath<(GroupId, Who)>,
     JsonBody(body): JsonBody<MemberRole>,
-) -> Result<Json<Membership>, Problem> {
+) -> Result<Response, Problem> {
     let membership = Membership { user_id: who.or(&user.id), role: body.role };
-    api.channels.put_member(&user.id, group, membership).await.map(Json)
+    Ok(match api.channels.put_member(&user.id, group, membership).await? {
+        (changed, Some(_)) => Json(changed).into_response(),
+        (made, None) => Created { at: format!("../members/{}", made.user_id), made }.into_response(),
+    })
 }
 
 /// Puts a user out of a group; `@me` leaves it. Taking the row of a banned user away lets them be added again.

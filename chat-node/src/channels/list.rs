@@ -11,13 +11,11 @@ use super::{Channels, problem_of, shown};
 use crate::error::ErrorCode;
 use crate::error::Problem;
 use crate::groups::{Permissions, Role};
+use crate::hub::connections::FOLLOWED_MAX;
 use crate::ids::{ChannelId, GroupId, Position, UserId};
 use crate::protocol::frame::ChannelView;
 use crate::store::{Channel, ChannelKind, StoreError};
 
-/// The most channels that one connection follows: first those of the official group, then direct ones, newest first,
-/// then those of other groups.
-pub const FOLLOWED_MAX: usize = 500;
 /// Channels that one sign-in looks at together.
 const AT_ONCE: usize = 8;
 
@@ -49,25 +47,41 @@ impl Channels {
             .await
     }
 
-    /// The channels of `user` as they are in the store, without rooms for them.
+    /// The channels of `user` as they are in the store, without rooms for them and without what the user has read.
     ///
     /// # Errors
     /// [`ErrorCode::Unavailable`].
     pub async fn own_channels(&self, user: &UserId) -> Result<Vec<ChannelView>, Problem> {
+        let channels = self.readable_channels(user).await.map_err(|error| problem_of(&error))?;
+        let view = |(channel, permissions): &(Channel, _)| {
+            shown::channel(channel, (user, *permissions), channel.head)
+        };
+        Ok(channels.iter().map(view).collect())
+    }
+
+    /// Some channels of `user`, with how far the user has read them and how many messages come after.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unavailable`].
+    pub async fn with_unread(
+        &self,
+        user: &UserId,
+        views: Vec<ChannelView>,
+    ) -> Result<Vec<ChannelView>, Problem> {
+        let ids: Vec<_> = views.iter().map(|view| view.id).collect();
         let reading = async {
-            let channels = self.readable_channels(user).await?;
-            let ids: Vec<_> = channels.iter().map(|(channel, _)| channel.id).collect();
             let reads: HashMap<_, _> = self.store.reads(user, &ids).await?.into_iter().collect();
-            let views = channels.into_iter().map(|(channel, permissions)| {
-                let view = shown::channel(&channel, (user, permissions), channel.head);
-                ChannelView { read: reads.get(&channel.id).copied(), ..view }
+            let counted = stream::iter(views).map(|view| {
+                let read = reads.get(&view.id).copied();
+                self.with_reads(view, user, read)
             });
-            Ok(views.collect())
+            counted.buffered(AT_ONCE).try_collect().await
         };
         reading.await.map_err(|error: StoreError| problem_of(&error))
     }
 
-    /// The channels that `user` may read, with what else they may do there, at most [`FOLLOWED_MAX`].
+    /// The channels that `user` may read, with what else they may do there, at most [`FOLLOWED_MAX`]: first those of the
+    /// official group, then direct ones, newest first, then those of other groups.
     async fn readable_channels(&self, user: &UserId) -> Result<Vec<(Channel, Permissions)>, StoreError> {
         let before = self.views.before();
         let (rows, direct) =

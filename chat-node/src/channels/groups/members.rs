@@ -64,7 +64,8 @@ impl Channels {
     }
 
     /// Makes somebody a member of a group, or gives a member another role: mutes, bans, makes an admin. Owner and
-    /// admins do, each with those below them. Nobody is asked before being added, and everybody may leave.
+    /// admins do, each with those below them. Nobody is asked before being added, and everybody may leave. Gives also what
+    /// they were before; `None`: no member.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::Forbidden`], [`ErrorCode::UnknownUser`], [`ErrorCode::TooMany`] beyond
@@ -74,11 +75,10 @@ impl Channels {
         by: &UserId,
         id: GroupId,
         membership: Membership,
-    ) -> Result<Membership, Problem> {
-        let Membership { user_id: member, .. } = &membership;
-        decided(|| self.try_put_member(by, id, &membership)).await?;
-        self.changed(id, Concerned::User(member.clone())).await?;
-        Ok(membership)
+    ) -> Result<(Membership, Option<Role>), Problem> {
+        let before = decided(|| self.try_put_member(by, id, &membership)).await?;
+        self.changed(id, Concerned::User(membership.user_id.clone())).await?;
+        Ok((membership, before))
     }
 
     async fn try_put_member(
@@ -86,7 +86,7 @@ impl Channels {
         by: &UserId,
         id: GroupId,
         Membership { user_id: member, role }: &Membership,
-    ) -> Result<Option<()>, Problem> {
+    ) -> Result<Option<Option<Role>>, Problem> {
         let Insider { group, role: own, .. } = self.manager(by, id).await?;
         let (before, over) = self.seat(&group, member).await?;
         if by == member || !own.may_change(before, Some(*role)) {
@@ -101,7 +101,7 @@ impl Channels {
             self.begin_reading(id, member).await?;
         }
         let row = Some(*role).filter(|role| !is_official(&group.kind) || *role != Role::Member);
-        self.write_role(id, (member, row), over).await
+        Ok(self.write_role(id, (member, row), over).await?.map(|()| before))
     }
 
     /// Puts somebody out of a group, or takes a ban back; or leaves it. In the official group the member is nothing but
