@@ -12,8 +12,13 @@ use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
 use crate::protocol::codec::Encoded;
+use crate::protocol::frame::ChannelKindView;
 use crate::session::Introduction;
 
+/// The most channels that one connection follows, but for direct ones that are opened while it is there.
+pub const FOLLOWED_MAX: usize = 500;
+/// The most with these.
+const KNOWN_MAX: usize = 2 * FOLLOWED_MAX;
 /// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
 const ORDERS_MAX: usize = 256;
 
@@ -66,8 +71,16 @@ struct Handle {
     queue: SendQueue,
     address: Option<IpAddr>,
     user: Option<UserId>,
-    /// Channels that the connection has been told of.
-    known: HashSet<ChannelId>,
+    known: Known,
+}
+
+/// The channels that a connection knows.
+#[derive(Debug)]
+enum Known {
+    /// It is signing in; these are new to it unless it is told of them then.
+    NotYet(BTreeMap<ChannelId, Introduction>),
+    /// It has been told of these.
+    Told(HashSet<ChannelId>),
 }
 
 impl Connections {
@@ -97,7 +110,7 @@ impl Connections {
             *count += 1;
         }
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let (queue, known) = (queue.clone(), HashSet::new());
+        let (queue, known) = (queue.clone(), Known::NotYet(BTreeMap::new()));
         state.open.insert(id, Handle { orders, queue, address, user: None, known });
         Ok((id, receiver))
     }
@@ -146,10 +159,10 @@ impl Connections {
         self.state().open.get(&id).and_then(|handle| handle.user.clone())
     }
 
-    /// Notes that a connection knows these channels.
+    /// Notes that a connection knows these channels, and tells it of others that were introduced meanwhile.
     pub fn knows(&self, id: ConnectionId, channels: impl Iterator<Item = ChannelId>) {
         if let Some(handle) = self.state().open.get_mut(&id) {
-            handle.known.extend(channels);
+            handle.knows(channels);
         }
     }
 
@@ -158,10 +171,8 @@ impl Connections {
         let mut state = self.state();
         let State { open, of_user, .. } = &mut *state;
         for id in of_user.get(user).into_iter().flatten() {
-            if let Some(handle) = open.get_mut(id)
-                && handle.known.insert(introduction.channel.id)
-            {
-                handle.order(Order::Introduce(introduction.clone()));
+            if let Some(handle) = open.get_mut(id) {
+                handle.introduce(introduction);
             }
         }
     }
@@ -172,28 +183,24 @@ impl Connections {
         let mut state = self.state();
         let State { open, of_user, .. } = &mut *state;
         for id in of_user.get(user).into_iter().flatten() {
-            if let Some(handle) = open.get_mut(id)
-                && handle.known.remove(&channel)
-            {
-                handle.order(Order::Withdraw(channel));
+            if let Some(handle) = open.get_mut(id) {
+                handle.withdraw(channel);
             }
         }
     }
 
     /// Tells one connection that a channel is none of its user's any more, if it knows the channel.
     pub fn withdraw_from(&self, id: ConnectionId, channel: ChannelId) {
-        if let Some(handle) = self.state().open.get_mut(&id)
-            && handle.known.remove(&channel)
-        {
-            handle.order(Order::Withdraw(channel));
+        if let Some(handle) = self.state().open.get_mut(&id) {
+            handle.withdraw(channel);
         }
     }
 
-    /// Whether some connection of `user` has not been told of a channel.
+    /// Whether some connection of `user` has not been told of a channel, and may be.
     pub fn lacks(&self, user: &UserId, channel: ChannelId) -> bool {
         let state = self.state();
         let mut handles = state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id));
-        handles.any(|handle| !handle.known.contains(&channel))
+        handles.any(|handle| handle.lacks(channel))
     }
 
     /// Queues a frame for every connection of `user`.
@@ -255,6 +262,50 @@ impl State {
 }
 
 impl Handle {
+    fn knows(&mut self, channels: impl Iterator<Item = ChannelId>) {
+        let told = Known::Told(channels.collect());
+        if let Known::NotYet(early) = std::mem::replace(&mut self.known, told) {
+            early.values().for_each(|introduction| self.introduce(introduction));
+        }
+    }
+
+    fn introduce(&mut self, introduction: &Introduction) {
+        let channel = &introduction.channel;
+        let most = if channel.kind == ChannelKindView::Direct { KNOWN_MAX } else { FOLLOWED_MAX };
+        let is_news = match &mut self.known {
+            Known::NotYet(early) => {
+                if early.len() < KNOWN_MAX {
+                    early.entry(channel.id).or_insert_with(|| introduction.clone());
+                }
+                false
+            }
+            Known::Told(known) => known.len() < most && known.insert(channel.id),
+        };
+        if is_news {
+            self.order(Order::Introduce(introduction.clone()));
+        }
+    }
+
+    fn withdraw(&mut self, channel: ChannelId) {
+        let was_known = match &mut self.known {
+            Known::NotYet(early) => {
+                early.remove(&channel);
+                false
+            }
+            Known::Told(known) => known.remove(&channel),
+        };
+        if was_known {
+            self.order(Order::Withdraw(channel));
+        }
+    }
+
+    fn lacks(&self, channel: ChannelId) -> bool {
+        match &self.known {
+            Known::NotYet(early) => early.len() < KNOWN_MAX && !early.contains_key(&channel),
+            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(&channel),
+        }
+    }
+
     /// A connection that does not take its orders is as good as one that does not read.
     fn order(&self, order: Order) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(order) {
@@ -304,17 +355,35 @@ mod tests {
         connections.enter(&queue, here).unwrap();
     }
 
-    #[test]
-    fn a_withdrawn_channel_can_be_introduced_again() {
+    fn introduction(id: u64, kind: &str) -> Introduction {
+        let channel = serde_json::json!({"id": id.to_string(), "kind": kind, "name": "A", "head": "0"});
+        let channel: crate::protocol::frame::ChannelView = serde_json::from_value(channel).unwrap();
+        Introduction { after: channel.head, channel }
+    }
+
+    /// A connection of Ada's that signs in.
+    fn of_ada() -> (Connections, UserId, ConnectionId, mpsc::Receiver<Order>) {
         let connections = Connections::new(Arc::new(Limits::default()));
         let (queue, _reader) = send_queue(100);
         let ada: UserId = "ada".parse().unwrap();
-        let (id, mut orders) = connections.enter(&queue, None).unwrap();
+        let (id, orders) = connections.enter(&queue, None).unwrap();
         connections.sign_in(id, &ada).unwrap();
-        let channel = serde_json::json!({"id": "1", "kind": "official", "name": "Official", "head": "0"});
-        let channel: crate::protocol::frame::ChannelView = serde_json::from_value(channel).unwrap();
-        let introduction = Introduction { after: channel.head, channel };
+        (connections, ada, id, orders)
+    }
 
+    fn introduced(orders: &mut mpsc::Receiver<Order>) -> Vec<u64> {
+        let id = |order| match order {
+            Order::Introduce(introduction) => introduction.channel.id.0,
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| orders.try_recv().ok()).map(id).collect()
+    }
+
+    #[test]
+    fn a_withdrawn_channel_can_be_introduced_again() {
+        let (connections, ada, id, mut orders) = of_ada();
+        connections.knows(id, std::iter::empty());
+        let introduction = introduction(1, "official");
         connections.introduce(&ada, &introduction);
         connections.introduce(&ada, &introduction);
         connections.withdraw(&ada, ChannelId::OFFICIAL);
@@ -325,5 +394,31 @@ mod tests {
             assert_eq!(orders.try_recv(), Ok(expected));
         }
         assert!(orders.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_is_introduced_during_the_sign_in_is_told_after_it_unless_it_is_known_then() {
+        let (connections, ada, id, mut orders) = of_ada();
+        for channel in 1..=ORDERS_MAX as u64 + 50 {
+            assert!(connections.lacks(&ada, ChannelId(channel)));
+            connections.introduce(&ada, &introduction(channel, "group"));
+            assert!(!connections.lacks(&ada, ChannelId(channel)));
+        }
+        connections.withdraw(&ada, ChannelId(ORDERS_MAX as u64 + 50));
+        assert!(introduced(&mut orders).is_empty());
+        connections.knows(id, (1..=ORDERS_MAX as u64 + 47).map(ChannelId));
+        assert_eq!(introduced(&mut orders), [ORDERS_MAX as u64 + 48, ORDERS_MAX as u64 + 49]);
+        assert!(connections.lacks(&ada, ChannelId(ORDERS_MAX as u64 + 50)));
+    }
+
+    #[test]
+    fn who_follows_as_many_channels_as_may_be_is_told_only_of_direct_ones() {
+        let (connections, ada, id, mut orders) = of_ada();
+        connections.introduce(&ada, &introduction(10_000, "group"));
+        connections.knows(id, (1..=FOLLOWED_MAX as u64).map(ChannelId));
+        assert!(!connections.lacks(&ada, ChannelId(10_000)));
+        connections.introduce(&ada, &introduction(10_001, "group"));
+        connections.introduce(&ada, &introduction(10_002, "direct"));
+        assert_eq!(introduced(&mut orders), [10_002]);
     }
 }

@@ -3,6 +3,8 @@
 mod changes;
 mod grants;
 mod kicks;
+mod lists;
 mod official;
 mod reading;
+mod retention;
 mod world;

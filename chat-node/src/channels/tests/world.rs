@@ -22,7 +22,7 @@ use crate::groups::{GroupSettings, Role};
 use crate::hub::Hub;
 use crate::hub::connections::{ConnectionId, Order};
 use crate::hub::send_queue::{SendQueue, SendQueueReader, send_queue};
-use crate::ids::{ChannelId, GroupId, UserId, lease};
+use crate::ids::{ChannelId, GroupId, Position, UserId, lease};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::protocol::frame::Draft;
@@ -118,17 +118,23 @@ impl Node {
     }
 
     pub async fn connect(&self, id: &str) -> Client {
+        self.resume(id, &BTreeMap::new()).await
+    }
+
+    /// A client with cursors.
+    pub async fn resume(&self, id: &str, cursors: &BTreeMap<ChannelId, Position>) -> Client {
         let (queue, reader) = send_queue(1 << 20);
         let (connection, orders) = self.hub.connections.enter(&queue, None).unwrap();
         let user = user(id);
         self.hub.connections.sign_in(connection, &user.id).unwrap();
         self.bus.attach(&user.id);
-        let views = self.channels.of_user(&user.id, &BTreeMap::new()).await.unwrap();
+        let views = self.channels.of_user(&user.id, cursors).await.unwrap();
         self.hub.connections.knows(connection, views.iter().map(|view| view.id));
         let following = views.iter().map(|view| view.id).collect();
         let client = Client { user, views, connection, queue, following, orders, reader };
         for view in &client.views {
-            self.channels.follow(&client.follower(), view.id, view.head).await.unwrap();
+            let after = cursors.get(&view.id).copied().unwrap_or(view.head);
+            self.channels.follow(&client.follower(), view.id, after).await.unwrap();
         }
         client
     }
