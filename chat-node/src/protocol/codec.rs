@@ -255,4 +255,15 @@ mod tests {
             assert_eq!(error.code, ErrorCode::Malformed, "{text}");
         }
     }
+
+    #[test]
+    fn only_typing_and_presence_may_be_dropped() {
+        let ada = "ada".parse().unwrap();
+        let class = |event| encode(&ServerFrame::Event(event)).class();
+        assert_eq!(class(Event::Typing { channel_id: ChannelId(2), user_id: &ada }), Class::Ephemeral);
+        assert_eq!(class(Event::Presence { users: &[] }), Class::Ephemeral);
+        assert_eq!(class(Event::ChannelDelete { channel_id: ChannelId(2) }), Class::Control);
+        let entry = Entry::Void { channel_id: ChannelId(2), position: Position(4) };
+        assert_eq!(encode_entry(&entry).class(), Class::Entry(ChannelId(2), Position(4)));
+    }
 }

@@ -8,8 +8,15 @@ use crds::QueueType;
 use crds::node::Dependency;
 
 use super::support::broker::{self, Broker};
-use super::support::conformance;
+use super::support::conformance::{self, End};
 use super::support::proxy::Proxy;
+
+async fn connects_and_hears_itself(end: &mut End) {
+    end.connected().await;
+    let envelope = conformance::to_everyone(1);
+    end.tell_everyone(&envelope);
+    assert_eq!(end.envelope().await, envelope);
+}
 
 #[tokio::test]
 async fn a_missing_exchange_is_named_and_the_node_connects_once_it_is_there() {
@@ -19,10 +26,7 @@ async fn a_missing_exchange_is_named_and_the_node_connects_once_it_is_there() {
     assert!(reason.contains(&broker.cluster.prefix()), "{reason}");
 
     broker.declare().await;
-    end.connected().await;
-    let envelope = conformance::to_everyone(1);
-    end.tell_everyone(&envelope);
-    assert_eq!(end.envelope().await, envelope);
+    connects_and_hears_itself(&mut end).await;
     broker.delete().await;
 }
 
@@ -33,10 +37,7 @@ async fn an_exchange_that_was_deleted_and_made_again_is_bound_again() {
     broker.delete().await;
     broker.declare().await;
     // Nothing tells the node but the silence after its own probe.
-    end.connected().await;
-    let envelope = conformance::to_everyone(1);
-    end.tell_everyone(&envelope);
-    assert_eq!(end.envelope().await, envelope);
+    connects_and_hears_itself(&mut end).await;
     broker.delete().await;
 }
 
