@@ -7,6 +7,29 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+/// Name and help.
+type Name = (&'static str, &'static str);
+
+const RECONCILES: Name =
+    ("vibetalk_operator_reconciles_total", "Visits to a resource, by what came of them.");
+const RECONCILE_SECONDS: Name = ("vibetalk_operator_reconcile_seconds", "Length of a visit.");
+const API_WRITES: Name =
+    ("vibetalk_operator_api_writes_total", "Writes sent to the API server, by kind and verb.");
+const DRIFT_FOUND: Name =
+    ("vibetalk_operator_broker_drift_found_total", "Exchanges that were missing in the broker.");
+const DRIFT_REPAIRED: Name =
+    ("vibetalk_operator_broker_drift_repaired_total", "Missing exchanges that were declared.");
+const DRAIN_SECONDS: Name =
+    ("vibetalk_operator_drain_seconds", "Time from when a chat node was told to end to its end.");
+const VISITS_RUNNING: Name = ("vibetalk_operator_visits_running", "Visits that run now.");
+const CHANGES_WAITING: Name =
+    ("vibetalk_operator_changes_waiting", "Changes of objects and pods that wait to be taken up.");
+
+/// In seconds.
+const VISIT_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const DRAIN_BUCKETS: [f64; 10] = [1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0];
+
 /// Counters of one operator.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -38,53 +61,16 @@ impl Metrics {
     /// If two have the same name, which no input can cause.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
+        let at = &registry;
         Ok(Self {
-            reconciles: in_registry(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new(
-                        "vibetalk_operator_reconciles_total",
-                        "Visits to a resource, by what came of them.",
-                    ),
-                    &["result"],
-                )?,
-            )?,
-            seconds: histogram(
-                &registry,
-                ("vibetalk_operator_reconcile_seconds", "Length of a visit."),
-                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
-            )?,
-            writes: in_registry(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new(
-                        "vibetalk_operator_api_writes_total",
-                        "Writes sent to the API server, by kind and verb.",
-                    ),
-                    &["kind", "verb"],
-                )?,
-            )?,
-            drift_found: counter(
-                &registry,
-                "vibetalk_operator_broker_drift_found_total",
-                "Exchanges that were missing in the broker.",
-            )?,
-            drift_repaired: counter(
-                &registry,
-                "vibetalk_operator_broker_drift_repaired_total",
-                "Missing exchanges that were declared.",
-            )?,
-            drains: histogram(
-                &registry,
-                ("vibetalk_operator_drain_seconds", "Time from when a chat node was told to end to its end."),
-                &[1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0],
-            )?,
-            visits_running: gauge(&registry, "vibetalk_operator_visits_running", "Visits that run now.")?,
-            changes_waiting: gauge(
-                &registry,
-                "vibetalk_operator_changes_waiting",
-                "Changes of objects and pods that wait to be taken up.",
-            )?,
+            reconciles: counters(at, RECONCILES, &["result"])?,
+            seconds: histogram(at, RECONCILE_SECONDS, &VISIT_BUCKETS)?,
+            writes: counters(at, API_WRITES, &["kind", "verb"])?,
+            drift_found: counter(at, DRIFT_FOUND)?,
+            drift_repaired: counter(at, DRIFT_REPAIRED)?,
+            drains: histogram(at, DRAIN_SECONDS, &DRAIN_BUCKETS)?,
+            visits_running: gauge(at, VISITS_RUNNING)?,
+            changes_waiting: gauge(at, CHANGES_WAITING)?,
             registry,
         })
     }
@@ -142,19 +128,19 @@ fn in_registry<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -
     Ok(metric)
 }
 
-fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+fn counters(registry: &Registry, (name, help): Name, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    in_registry(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn counter(registry: &Registry, (name, help): Name) -> prometheus::Result<IntCounter> {
     in_registry(registry, IntCounter::new(name, help)?)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+fn gauge(registry: &Registry, (name, help): Name) -> prometheus::Result<IntGauge> {
     in_registry(registry, IntGauge::new(name, help)?)
 }
 
-fn histogram(
-    registry: &Registry,
-    (name, help): (&str, &str),
-    buckets: &[f64],
-) -> prometheus::Result<Histogram> {
+fn histogram(registry: &Registry, (name, help): Name, buckets: &[f64]) -> prometheus::Result<Histogram> {
     in_registry(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
 }
 

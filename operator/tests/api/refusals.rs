@@ -1,5 +1,7 @@
 //! Resources that cannot become a chat service yet: the condition names the field, and the others go on.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Patch, PatchParams};
@@ -78,4 +80,26 @@ async fn wrong_credentials_are_told_in_the_brokers_words() {
     assert_eq!(status, "False");
     assert!(message.contains("refused: 401 Unauthorized: Login failed"), "{message}");
     assert!(!message.contains("wrong"), "{message}");
+}
+
+#[tokio::test]
+async fn a_secret_is_believed_for_a_while_unless_what_it_says_is_refused() {
+    let Some(namespace) = Namespace::remembering_secrets_for(Duration::from_secs(600)).await else { return };
+    namespace.make_secrets().await;
+    let secrets = namespace.api::<Secret>();
+    let change = async |name: &str, data: serde_json::Value| {
+        let patch = Patch::Merge(json!({ "stringData": data }));
+        secrets.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    };
+    change("mq", json!({ "password": "wrong" })).await;
+    namespace.make("demo", spec()).await;
+    namespace.settle("demo").await;
+    assert_eq!(namespace.condition("demo", "TopologyInSync").await.0, "False");
+
+    change("mq", json!({ "password": "talk" })).await;
+    namespace.settle("demo").await;
+    assert_eq!(namespace.condition("demo", "TopologyInSync").await.0, "True");
+
+    change("db", json!({ "uri": "mongodb://elsewhere" })).await;
+    assert_eq!(namespace.visit("demo").await.unwrap(), 0, "nobody has complained");
 }
