@@ -19,8 +19,8 @@ pub struct OfficialGroup {
     #[schemars(length(max = 1024))]
     pub topic: String,
 
-    /// Users who moderate it, by the `sub` claim of their tokens: they mute, ban, delete, and make channels. Who was
-    /// named once stays one when the name is removed here.
+    /// Users who moderate it, by the `sub` claim of their tokens: they mute, ban, delete, and make channels. Who is taken
+    /// out here is a member like the others again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_.@:-]+$")))]
     pub admins: BTreeSet<String>,
