@@ -74,6 +74,16 @@ pub enum Reason {
     ExchangeMissing,
     /// An exchange exists with another type or other arguments; it is never deleted.
     ExchangeMismatch,
+    /// An exchange that nobody needs any more cannot be deleted: it is bound to a queue, or somebody else has made it.
+    ExchangeLeft,
+    /// A node of the broker is not well, so that the broker takes nothing; the message has its name.
+    BrokerUnhealthy,
+    /// The chat nodes are moving to other partitions or another routing while they serve.
+    Repartitioning,
+    /// That waits for a chat node that does not answer; the message has its name.
+    NodeUnreachable,
+    /// A chat node that serves does not listen to the partitions; the message has its name.
+    NodesNotBound,
     /// A chat node does not reach the store.
     StoreUnreachable,
     /// A chat node's clock is off.

@@ -35,6 +35,12 @@ impl ClusterKey {
             || rest.split_once('.').is_some_and(|(epoch, partition)| number(epoch) && number(partition))
     }
 
+    /// The epoch of one of this cluster's partitions.
+    pub fn epoch_of(&self, exchange: &str) -> Option<u32> {
+        let rest = Some(exchange).filter(|name| self.owns(name))?.strip_prefix(&self.prefix())?;
+        rest.split_once('.')?.0.parse().ok()
+    }
+
     /// The fanout exchange for what concerns every node.
     pub fn control(&self) -> String {
         format!("vt.{}.control", self.0)
@@ -61,6 +67,15 @@ mod tests {
             ["vt.ns.a.b.control", "vt.ns.a.1", "vt.ns.a.1.x", "vt.ns.a.b.1.0", "vt.ns.ab.1.0", "amq.direct"]
         {
             assert!(!key.owns(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_partition_tells_its_epoch() {
+        let key = ClusterKey::new("ns", "a");
+        assert_eq!(key.epoch_of(&key.partition(12, 255)), Some(12));
+        for other in [key.control(), "vt.ns.a.b.1.0".to_owned(), key.partition(1, 0) + "x"] {
+            assert_eq!(key.epoch_of(&other), None, "{other}");
         }
     }
 }

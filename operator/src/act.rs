@@ -24,6 +24,7 @@ mod apply;
 mod broker;
 mod finalizer;
 mod marks;
+mod orders;
 mod prune;
 
 use std::error::Error;
@@ -32,6 +33,8 @@ use crate::cluster::Cluster;
 use crate::plan::{Finalizer, Plan};
 use crate::rabbitmq::{BrokerError, Management};
 use crate::reconcile::Context;
+
+pub use orders::OrderFailure;
 
 /// Tells the ReplicaSet controller which pods to end first.
 pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -43,6 +46,10 @@ pub struct Outcome {
     pub declared: Vec<String>,
     /// The first change that the broker did not make.
     pub broker_failure: Option<BrokerError>,
+    /// Exchanges that nobody needs any more and that are still bound.
+    pub in_use: Vec<String>,
+    /// An order that a chat node did not take.
+    pub order_failure: Option<OrderFailure>,
     /// The first write that the API server did not take; nothing was written after it.
     pub write_failure: Option<WriteFailure>,
 }
@@ -71,6 +78,14 @@ pub async fn act(ctx: &Context, cluster: &Cluster, plan: &Plan, broker: Option<&
         // written.
         broker::act(ctx, &plan.broker, broker, &mut outcome).await;
         outcome.write_failure = objects(ctx, cluster, plan).await.err();
+    }
+    if outcome.write_failure.is_none() {
+        // After the ConfigMap, so that a node which starts now is not told something older.
+        outcome.order_failure = orders::act(ctx, &plan.orders).await;
+    }
+    if outcome.write_failure.is_none() && outcome.order_failure.is_none() {
+        // After the orders: a node that did not take them may still use what is to go.
+        broker::retire(ctx, &plan.retire, broker, &mut outcome).await;
     }
     let clean = outcome.write_failure.is_none() && outcome.broker_failure.is_none();
     if plan.finalizer == Finalizer::LetGo || (plan.finalizer == Finalizer::Remove && clean) {

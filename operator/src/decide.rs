@@ -12,7 +12,7 @@ mod topology;
 mod workload;
 
 use crds::condition::{ConditionType, Reason};
-use crds::{VibeTalkClusterSpec, VibeTalkClusterStatus};
+use crds::{TopologyOrder, VibeTalkClusterSpec, VibeTalkClusterStatus};
 use jiff::Timestamp;
 
 use crate::cluster::{Cluster, InvalidSpec};
@@ -37,20 +37,25 @@ pub fn decide(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Plan {
     }
 }
 
-/// The exchanges that the cluster should have in the broker.
+/// The exchanges that a new cluster has in the broker.
 pub fn exchanges(cluster: &Cluster, spec: &VibeTalkClusterSpec) -> Vec<Exchange> {
-    topology::wanted(cluster, spec)
+    topology::first_exchanges(cluster, spec)
+}
+
+/// The order that a new cluster begins with.
+pub fn first_order(spec: &VibeTalkClusterSpec) -> TopologyOrder {
+    topology::first_order(spec)
 }
 
 fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, now: Timestamp) -> Plan {
-    let topology = topology::decide(cluster, spec, observed);
+    let topology = topology::decide(cluster, spec, observed, now);
     let scaling = scaling::decide(spec, observed, now);
     let live = observed.children.deployment();
     let credentials =
         observed.secrets.digest.as_deref().or_else(|| live.as_ref().and_then(resources::credentials_of));
     let ports = observed.secrets.ports.as_ref();
-    let desired =
-        resources::build(&Blueprint { cluster, spec, replicas: scaling.replicas, credentials, ports });
+    let (order, replicas) = (&topology.order, scaling.replicas);
+    let desired = resources::build(&Blueprint { cluster, spec, order, replicas, credentials, ports });
     let drift = drift::compare(cluster, spec, desired, observed);
     let exposure = exposure::decide(spec, observed);
 
@@ -62,6 +67,9 @@ fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, 
         monitoring::decide(spec, observed),
         conditions::paused(spec),
     ]);
+    if let Some(progress) = topology.progress {
+        conditions::add_progress(&mut verdicts, progress);
+    }
     secrets::overrule(&mut verdicts, &observed.secrets, cluster);
     if let Some(taken) = &drift.taken {
         conditions::overrule(&mut verdicts, taken.clone());
@@ -74,6 +82,9 @@ fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, 
     Plan {
         finalizer: if cluster.held { Finalizer::Leave } else { Finalizer::Add },
         broker: topology.actions,
+        orders: topology.orders,
+        retire: topology.retire,
+        notices: topology.notices,
         marks: scaling.marks,
         apply: drift.apply,
         prune: drift.prune,

@@ -1,5 +1,6 @@
 //! The vocabulary of the tests: a cluster, and a world in which plans come true.
 
+use crds::{NodeReport, TopologyOrder};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use crate::args::Defaults;
 use crate::cluster::{Cluster, RawCluster};
 use crate::decide::decide;
-use crate::observe::{BrokerState, Observed, PodState, SecretState, Secrets, Seen};
-use crate::plan::{BrokerAction, Finalizer, Plan};
-use crate::rabbitmq::{BrokerError, Exchange};
-use crate::resources::Kind;
+use crate::observe::{BrokerHealth, BrokerState, Observed, PodState, SecretState, Secrets, Seen};
+use crate::plan::{BrokerAction, Finalizer, NodeOrder, Plan};
+use crate::rabbitmq::{BrokerError, Exchange, Node};
+use crate::resources::{Kind, order_of};
 
 pub(crate) fn defaults() -> Defaults {
     Defaults { chat_node_image: "chat-node:1".to_owned(), pod_namespace: Some("vibetalk-system".to_owned()) }
@@ -62,8 +63,12 @@ impl World {
             digest: Some("c0ffee".to_owned()),
             ports: Some([5_672, 27_017].into()),
         };
-        let mut observed =
-            Observed { secrets, broker: BrokerState::Exchanges(Vec::new()), ..Observed::default() };
+        let mut observed = Observed {
+            secrets,
+            broker: BrokerState::Exchanges(Vec::new()),
+            broker_health: healthy(),
+            ..Observed::default()
+        };
         observed.children.0 = Kind::ALL.map(|kind| (kind, Seen::Known(None))).into();
         Self { cluster, observed, now: Timestamp::UNIX_EPOCH, pods_made: 0 }
     }
@@ -98,6 +103,12 @@ impl World {
         }
         for prune in &plan.prune {
             self.observed.children.0.insert(prune.kind, Seen::Known(None));
+        }
+        for NodeOrder { pod, order, .. } in &plan.orders {
+            self.pod(pod).report = obeyed(self.pod(pod).report.clone(), order);
+        }
+        if !plan.retire.is_empty() {
+            self.exchanges().retain(|exchange| !plan.retire.contains(&exchange.name));
         }
         self.cluster.status = plan.status.clone();
         self.run_controllers();
@@ -145,6 +156,7 @@ impl World {
         match action {
             BrokerAction::Declare(exchange) => exchanges.push(exchange.clone()),
             BrokerAction::Delete(name) => exchanges.retain(|exchange| exchange.name != *name),
+            BrokerAction::Reap(_) => {}
         }
     }
 
@@ -159,7 +171,11 @@ impl World {
         pods.truncate(wanted);
         while pods.len() < wanted {
             self.pods_made += 1;
-            pods.push(pod(&format!("pod-{:03}", self.pods_made), 0));
+            let mut pod = pod(&format!("pod-{:03}", self.pods_made), 0);
+            if let Some(order) = self.observed.children.get(Kind::ConfigMap).and_then(order_of) {
+                pod.report = obeyed(pod.report, &order);
+            }
+            pods.push(pod);
         }
         pods.sort_by(|a, b| a.name.cmp(&b.name));
         *self.pods() = pods;
@@ -177,14 +193,41 @@ impl World {
     }
 }
 
+/// A broker of two nodes.
+fn healthy() -> BrokerHealth {
+    let node =
+        |name: &str| Node { name: name.to_owned(), running: true, mem_alarm: false, disk_free_alarm: false };
+    BrokerHealth { nodes: Some(vec![node("rabbit@one"), node("rabbit@two")]), ..BrokerHealth::default() }
+}
+
+/// A node that did at once as it was told.
+fn obeyed(report: Seen<NodeReport>, order: &TopologyOrder) -> Seen<NodeReport> {
+    match report {
+        Seen::Known(mut report) => {
+            report.epochs = order.listen.iter().map(|plan| plan.epoch).collect();
+            report.publishing = Some(order.publish);
+            Seen::Known(report)
+        }
+        unknown => unknown,
+    }
+}
+
 /// A ready pod with so many users.
 pub(crate) fn pod(name: &str, connections: u32) -> PodState {
     let report = json!({
         "version": "1", "node": name, "serverId": 1, "state": "ready", "connections": connections,
-        "epochs": [1], "store": { "state": "reachable" }, "broker": { "state": "reachable" }, "clockSkewMs": 0,
+        "epochs": [1], "publishing": 1, "store": { "state": "reachable" }, "broker": { "state": "reachable" }, "clockSkewMs": 0,
     });
     let report = serde_json::from_value(report).expect("the fixture is a report");
-    PodState { name: name.to_owned(), ready: true, ends_by: None, cost: None, report: Seen::Known(report) }
+    PodState {
+        name: name.to_owned(),
+        address: Some([10, 0, 0, 1].into()),
+        runs: true,
+        ready: true,
+        ends_by: None,
+        cost: None,
+        report: Seen::Known(report),
+    }
 }
 
 pub(crate) fn broker_down() -> BrokerState {

@@ -8,6 +8,7 @@ mod ports;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crds::NodeReport;
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::rabbitmq::{BrokerError, Exchange, Management};
+use crate::rabbitmq::{BrokerError, Exchange, Management, Node};
 use crate::reconcile::Context;
 use crate::resources::Kind;
 
@@ -40,6 +41,8 @@ pub struct Observed {
     pub secrets: Secrets,
     /// Its exchanges in the broker.
     pub broker: BrokerState,
+    /// How the broker is.
+    pub broker_health: BrokerHealth,
 }
 
 /// Something that was read, or could not be.
@@ -60,6 +63,10 @@ pub struct Children(pub BTreeMap<Kind, Seen<Option<Value>>>);
 pub struct PodState {
     /// Its name.
     pub name: String,
+    /// Its address, once it has one.
+    pub address: Option<IpAddr>,
+    /// Whether its container runs.
+    pub runs: bool,
     /// Whether it passes its readiness probe.
     pub ready: bool,
     /// The time by which it must have ended, if it is ending.
@@ -82,16 +89,31 @@ pub enum BrokerState {
     Exchanges(Vec<Exchange>),
 }
 
+/// How the broker is, where it answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BrokerHealth {
+    /// Its nodes; `None` if the user may not see them.
+    pub nodes: Option<Vec<Node>>,
+    /// Why it takes no declares, if it does not.
+    pub refuses: Option<BrokerError>,
+    /// Queues of this cluster that a node of the broker keeps which does not run.
+    pub stranded: Vec<String>,
+}
+
 /// Reads everything about one cluster. The access to its broker comes with it where there is one.
 pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
-    let (children, pods, (secrets, (management, broker))) =
-        tokio::join!(children::observe(ctx, cluster), nodes::observe(ctx, cluster), async {
-            let (secrets, access) = secrets::observe(ctx, cluster).await;
-            (secrets, broker::observe(ctx, cluster, access).await)
-        });
+    let served = async {
+        let children = children::observe(ctx, cluster).await;
+        let pods = nodes::observe(ctx, cluster, &children).await;
+        (children, pods)
+    };
+    let ((children, pods), (secrets, (management, broker, broker_health))) = tokio::join!(served, async {
+        let (secrets, access) = secrets::observe(ctx, cluster).await;
+        (secrets, broker::observe(ctx, cluster, access).await)
+    });
     secrets::doubt(ctx, cluster, (&broker, &pods));
     let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
-    (Observed { children, lacking, pods, secrets, broker }, management)
+    (Observed { children, lacking, pods, secrets, broker, broker_health }, management)
 }
 
 impl<T: Default> Default for Seen<T> {

@@ -1,8 +1,9 @@
 //! What a visit will do: plain data between [`crate::decide`] and [`crate::act`].
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crds::VibeTalkClusterStatus;
+use crds::{TopologyOrder, VibeTalkClusterStatus};
 
 use crate::rabbitmq::Exchange;
 use crate::resources::{Kind, Object};
@@ -14,6 +15,11 @@ pub struct Plan {
     pub finalizer: Finalizer,
     /// Changes in the broker.
     pub broker: Vec<BrokerAction>,
+    /// What chat nodes are told, after the objects are applied.
+    pub orders: Vec<NodeOrder>,
+    /// Names of exchanges that nobody needs any more. They are deleted after all else is done and every order is taken,
+    /// and only if nothing is bound to them.
+    pub retire: Vec<String>,
     /// Pods to mark before the Deployment shrinks.
     pub marks: Vec<Mark>,
     /// Objects to apply, in this order.
@@ -50,6 +56,19 @@ pub enum BrokerAction {
     Declare(Exchange),
     /// Delete the exchange of this name.
     Delete(String),
+    /// Delete the queue of this name, whose node of the broker does not run.
+    Reap(String),
+}
+
+/// What one chat node is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeOrder {
+    /// Name of the pod.
+    pub pod: String,
+    /// Where its admin port is.
+    pub address: IpAddr,
+    /// The epochs to listen and to publish to.
+    pub order: TopologyOrder,
 }
 
 /// Tells the ReplicaSet controller how dear a pod is.
@@ -109,6 +128,8 @@ impl Plan {
         Self {
             finalizer: Finalizer::Leave,
             broker: Vec::new(),
+            orders: Vec::new(),
+            retire: Vec::new(),
             marks: Vec::new(),
             apply: Vec::new(),
             prune: Vec::new(),
@@ -128,6 +149,8 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.finalizer == Finalizer::Leave
             && self.broker.is_empty()
+            && self.orders.is_empty()
+            && self.retire.is_empty()
             && self.marks.is_empty()
             && self.apply.is_empty()
             && self.prune.is_empty()

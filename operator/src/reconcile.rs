@@ -17,7 +17,7 @@ use crate::decide::decide;
 use crate::metrics::Metrics;
 use crate::observe::observe;
 use crate::plan::{Plan, Requeue};
-use crate::rabbitmq::BrokerError;
+use crate::rabbitmq::{BrokerError, Surveys};
 use crate::report::report;
 
 /// What every visit works with.
@@ -28,6 +28,8 @@ pub struct Context {
     pub apis: Apis,
     /// What it last said.
     pub cache: Cache,
+    /// What is in the brokers.
+    pub surveys: Surveys,
     /// Brokers and chat nodes.
     pub http: reqwest::Client,
     /// Events.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::args;
 use crate::cluster::{Cluster, RawCluster};
-use crate::decide::exchanges;
+use crate::decide::{exchanges, first_order};
 use crate::rabbitmq::Exchange;
 use crate::resources::{self, Blueprint};
 
@@ -63,6 +63,7 @@ impl Rendered {
         let blueprint = Blueprint {
             cluster: &cluster,
             spec,
+            order: &first_order(spec),
             replicas: spec.wanted_replicas(),
             credentials: Some(UNREAD_CREDENTIALS),
             ports: Some(&USUAL_PORTS.into()),

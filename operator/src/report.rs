@@ -40,10 +40,23 @@ fn status(cluster: &Cluster, plan: &Plan, outcome: &Outcome, now: Timestamp) -> 
     let mut status = plan.status.clone();
     if let Some(error) = &outcome.broker_failure {
         let reason = match error {
-            BrokerError::Mismatch { .. } => Reason::ExchangeMismatch,
+            BrokerError::Mismatch { .. } | BrokerError::InUse { .. } => Reason::ExchangeMismatch,
             BrokerError::Unreachable { .. } | BrokerError::Refused { .. } => Reason::BrokerUnreachable,
         };
         let verdict = Verdict::no(ConditionType::TopologyInSync, reason, error.to_string());
+        amend(cluster, &mut status.conditions, verdict, now);
+    }
+    if let Some(failure) = &outcome.order_failure {
+        let verdict =
+            Verdict::no(ConditionType::TopologyInSync, Reason::NodeUnreachable, failure.to_string());
+        amend(cluster, &mut status.conditions, verdict, now);
+    }
+    if let Some(exchange) = outcome.in_use.first() {
+        let message = format!(
+            "{} exchanges of earlier partitions are still bound to queues, as {exchange} is; they go when it is not",
+            outcome.in_use.len()
+        );
+        let verdict = Verdict::no(ConditionType::TopologyInSync, Reason::ExchangeLeft, message);
         amend(cluster, &mut status.conditions, verdict, now);
     }
     if let Some(failure) = &outcome.write_failure {
@@ -107,7 +120,7 @@ fn transition(old: &VibeTalkClusterStatus, new: &Condition) -> Option<Notice> {
 }
 
 /// Reasons that ask for someone's attention. The others come and go by themselves.
-const FAULTS: [Reason; 13] = [
+const FAULTS: [Reason; 16] = [
     Reason::InvalidSpec,
     Reason::SecretMissing,
     Reason::SecretIncomplete,
@@ -115,6 +128,9 @@ const FAULTS: [Reason; 13] = [
     Reason::BrokerUnreachable,
     Reason::ExchangeMissing,
     Reason::ExchangeMismatch,
+    Reason::ExchangeLeft,
+    Reason::BrokerUnhealthy,
+    Reason::NodeUnreachable,
     Reason::StoreUnreachable,
     Reason::ClockSkew,
     Reason::AutoscalerFailing,

@@ -18,7 +18,7 @@ mod service_account;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{Autoscaling, VibeTalkClusterSpec};
+use crds::{Autoscaling, TopologyOrder, VibeTalkClusterSpec};
 use k8s_openapi::api::apps;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::MANAGER;
 use crate::cluster::Cluster;
 
+pub(crate) use config_map::ORDER_ANNOTATION;
 pub use kind::Kind;
 
 /// Says with which wishes an object was applied last. Tells a field that is no longer wanted from one that someone
@@ -38,6 +39,8 @@ pub const APPLIED_ANNOTATION: &str = "vibetalk.dev/applied";
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// What every chat node's pod is selected by.
 pub const NODE_LABEL: &str = "app.kubernetes.io/name=chat-node";
+/// Name of the container in a pod.
+pub const CONTAINER: &str = "chat-node";
 
 /// A wanted object, complete with kind, name, labels and owner.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +58,8 @@ pub struct Blueprint<'a> {
     pub cluster: &'a Cluster,
     /// Its parsed spec.
     pub spec: &'a VibeTalkClusterSpec,
+    /// The epochs that chat nodes begin with.
+    pub order: &'a TopologyOrder,
     /// Replicas of the Deployment for now.
     pub replicas: i32,
     /// Digest of the Secrets; without it there is no Deployment, as its pods could not start.
@@ -123,6 +128,12 @@ pub fn credentials_of(deployment: &apps::v1::Deployment) -> Option<&str> {
     let template = &deployment.spec.as_ref()?.template;
     let annotations = template.metadata.as_ref()?.annotations.as_ref()?;
     annotations.get(pod::CREDENTIALS_ANNOTATION).map(String::as_str)
+}
+
+/// The order of epochs as a live ConfigMap carries it.
+pub fn order_of(config_map: &Value) -> Option<TopologyOrder> {
+    let text = config_map["metadata"]["annotations"][ORDER_ANNOTATION].as_str()?;
+    serde_json::from_str(text).ok()
 }
 
 /// Labels by which the pods of a cluster are found. They never change.
@@ -212,14 +223,21 @@ impl Object {
 pub(crate) mod tests {
     use std::sync::LazyLock;
 
+    use crds::{RoutingMode, TopologyPlan};
+
     use super::*;
     use crate::fixture;
 
+    static ORDER: LazyLock<TopologyOrder> = LazyLock::new(|| {
+        let plan = |epoch| TopologyPlan { epoch, partitions: 7, routing: RoutingMode::Channel };
+        TopologyOrder { listen: vec![plan(1), plan(2)], publish: 2 }
+    });
     static PORTS: LazyLock<BTreeSet<u16>> = LazyLock::new(|| BTreeSet::from([5_672, 27_017]));
 
     pub(crate) fn blueprint(cluster: &Cluster) -> Blueprint<'_> {
         let spec = cluster.spec.as_ref().unwrap();
-        Blueprint { cluster, spec, replicas: 2, credentials: Some("c0ffee"), ports: Some(&PORTS) }
+        let credentials = Some("c0ffee");
+        Blueprint { cluster, spec, order: &ORDER, replicas: 2, credentials, ports: Some(&PORTS) }
     }
 
     fn built(cluster: &Cluster) -> Vec<Object> {

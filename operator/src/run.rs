@@ -20,6 +20,7 @@ use crate::backoff::{Backoff, jitter};
 use crate::cache::Cache;
 use crate::cluster::RawCluster;
 use crate::metrics::Metrics;
+use crate::rabbitmq::{NODE_AWAY, SURVEY_AGE, Surveys};
 use crate::reconcile::Context;
 use crate::{MANAGER, controller, http, lease};
 
@@ -46,6 +47,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         client,
         apis: Apis::default(),
         cache: Cache::new(SECRET_AGE),
+        surveys: Surveys::new(SURVEY_AGE, NODE_AWAY),
         http,
         metrics: metrics.clone(),
         defaults: args.defaults.clone(),

@@ -41,6 +41,10 @@ const NEEDED: [ConditionType; 5] = [
     ConditionType::ExposureReady,
 ];
 
+/// Why a needed condition may not hold and users can chat all the same.
+const HARMLESS: [Reason; 4] =
+    [Reason::NotRequested, Reason::Repartitioning, Reason::NodeUnreachable, Reason::ExchangeLeft];
+
 impl Verdict {
     /// It holds.
     pub fn yes(kind: ConditionType, message: impl Into<String>) -> Self {
@@ -99,6 +103,14 @@ pub(super) fn overrule(verdicts: &mut Vec<Verdict>, verdict: Verdict) {
     verdicts.push(verdict);
 }
 
+/// Says what else is changing, where nothing else was to be said.
+pub(super) fn add_progress(verdicts: &mut Vec<Verdict>, progress: Verdict) {
+    let idle = Reason::AsSpecified.to_string();
+    if verdicts.iter().any(|verdict| verdict.kind == progress.kind && verdict.reason == idle) {
+        overrule(verdicts, progress);
+    }
+}
+
 /// What the status said of a condition so far.
 pub(super) fn previous(cluster: &Cluster, kind: ConditionType) -> Option<Verdict> {
     let name = kind.to_string();
@@ -132,9 +144,10 @@ pub fn amend(cluster: &Cluster, conditions: &mut [Condition], verdict: Verdict, 
 }
 
 fn ready(verdicts: &[Verdict]) -> Verdict {
-    let not_requested = Reason::NotRequested.to_string();
+    let harmless = HARMLESS.map(|reason| reason.to_string());
     let needed = || NEEDED.iter().filter_map(|kind| verdicts.iter().find(|verdict| verdict.kind == *kind));
-    let failed = needed().find(|verdict| verdict.state == State::False && verdict.reason != not_requested);
+    let failed =
+        needed().find(|verdict| verdict.state == State::False && !harmless.contains(&verdict.reason));
     let unsure = needed().find(|verdict| {
         let essential =
             matches!(verdict.kind, ConditionType::WorkloadAvailable | ConditionType::TopologyInSync);

@@ -76,7 +76,7 @@ struct Comparison {
     merged: &'static [&'static str],
 }
 
-fn is_own(cluster: &Cluster, live: &Value) -> bool {
+pub(super) fn is_own(cluster: &Cluster, live: &Value) -> bool {
     let owners = live["metadata"]["ownerReferences"].as_array();
     owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == cluster.uid.as_str()))
 }

@@ -57,14 +57,18 @@ fn unsettled(deployment: &Deployment, live: i32, pods: &[PodState], now: Timesta
     if seen != deployment.metadata.generation {
         return Some("the Deployment's controller to see the last step".to_owned());
     }
-    let ends =
-        |pod: &&PodState| pod.ends_by.is_some_and(|by| now < by.saturating_add(LOST_AFTER).unwrap_or(by));
+    let ends = |pod: &&PodState| pod.ends_by.is_some() && !is_lost(pod, now);
     if let Some(pod) = pods.iter().find(ends) {
         return Some(format!("pod {} to end", pod.name));
     }
     let standing = pods.iter().filter(|pod| pod.ends_by.is_none()).count();
     (i32::try_from(standing).unwrap_or(i32::MAX) > live)
         .then(|| "the pods of the last step to be told to end".to_owned())
+}
+
+/// Whether the pod should have ended some time ago.
+pub(super) fn is_lost(pod: &PodState, now: Timestamp) -> bool {
+    pod.ends_by.is_some_and(|by| by.saturating_add(LOST_AFTER).unwrap_or(by) <= now)
 }
 
 /// Marks the `leaving` pods with the fewest users and takes stale marks from the others. A node that says nothing

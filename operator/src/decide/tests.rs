@@ -1,7 +1,7 @@
 //! What holds for every world; the single rules are rows of a table beside this file.
 
 mod properties;
-mod rules;
+pub(super) mod rules;
 
 use crds::condition::ConditionType;
 use jiff::{SignedDuration, Timestamp};
@@ -80,6 +80,13 @@ fn the_decision_cannot_see_the_outside() {
         include_str!("secrets.rs"),
         include_str!("teardown.rs"),
         include_str!("topology.rs"),
+        include_str!("topology/course.rs"),
+        include_str!("topology/exchanges.rs"),
+        include_str!("topology/fleet.rs"),
+        include_str!("topology/health.rs"),
+        include_str!("topology/order.rs"),
+        include_str!("topology/steps.rs"),
+        include_str!("topology/verdict.rs"),
         include_str!("workload.rs"),
     ];
     for source in sources {

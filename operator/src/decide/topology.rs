@@ -1,126 +1,144 @@
-//! The exchanges in the broker: what is missing is declared, what is different is reported and never deleted.
+//! The exchanges in the broker and the epochs that the chat nodes use: what is missing is declared, what is different is
+//! reported and never deleted, and a change of the partitions or the routing moves the chat nodes while they serve.
 
-use crds::condition::{ConditionType, Reason};
-use crds::{TopologyStatus, VibeTalkClusterSpec};
+mod course;
+mod exchanges;
+mod fleet;
+mod health;
+mod order;
+mod steps;
+mod verdict;
 
+use crds::{TopologyOrder, TopologyStatus, VibeTalkClusterSpec};
+use jiff::Timestamp;
+
+use self::course::{Course, base};
+use self::exchanges::Difference;
+use self::fleet::Fleet;
+use self::order::{Current, highest_epoch};
+use self::steps::{Turn, View};
 use super::conditions::Verdict;
 use crate::cluster::Cluster;
 use crate::observe::{BrokerState, Observed};
-use crate::plan::{BrokerAction, Requeue};
-use crate::rabbitmq::{BrokerError, Exchange};
-
-/// The epoch of a cluster whose partitions never changed.
-const FIRST_EPOCH: u32 = 1;
-/// Names in a message; more are counted.
-const MAX_NAMED: usize = 3;
+use crate::plan::{BrokerAction, NodeOrder, Notice, Requeue};
+use crate::rabbitmq::Exchange;
 
 pub(super) struct Topology {
     pub(super) verdict: Verdict,
+    /// What `Progressing` has to say of a change.
+    pub(super) progress: Option<Verdict>,
     pub(super) actions: Vec<BrokerAction>,
+    /// What nodes are to begin with, and what they are told.
+    pub(super) order: TopologyOrder,
+    pub(super) orders: Vec<NodeOrder>,
+    pub(super) retire: Vec<String>,
     pub(super) status: Option<TopologyStatus>,
+    pub(super) notices: Vec<Notice>,
     pub(super) requeue: Requeue,
 }
 
-pub(super) fn decide(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed) -> Topology {
-    let hold = |verdict| Topology {
-        verdict,
-        actions: Vec::new(),
-        status: cluster.status.topology,
-        requeue: Requeue::Poll,
+pub(super) fn decide(
+    cluster: &Cluster,
+    spec: &VibeTalkClusterSpec,
+    observed: &Observed,
+    now: Timestamp,
+) -> Topology {
+    let fleet = Fleet::of(&observed.pods, now);
+    let current = Current::of(cluster, spec, observed, &fleet);
+    let exchanges = match &observed.broker {
+        BrokerState::NotAsked => return hold(cluster, current.order, verdict::not_asked()),
+        BrokerState::Failed(error) => {
+            return hold(cluster, current.order, verdict::unreachable(cluster, error));
+        }
+        BrokerState::Exchanges(found) => found,
     };
-    match &observed.broker {
-        BrokerState::NotAsked => hold(Verdict::unknown(
-            ConditionType::TopologyInSync,
-            Reason::NotObserved,
-            "the broker's credentials are not known",
-        )),
-        BrokerState::Failed(error) => hold(unreachable(error)),
-        BrokerState::Exchanges(found) => compare(cluster, spec, found),
-    }
-}
-
-/// Every exchange of a cluster: one for each partition, one for all nodes.
-pub(super) fn wanted(cluster: &Cluster, spec: &VibeTalkClusterSpec) -> Vec<Exchange> {
     let key = cluster.key();
-    let partitions = 0..spec.rabbitmq.partitions;
-    let direct =
-        partitions.map(|partition| Exchange::durable(key.partition(FIRST_EPOCH, partition), "direct"));
-    direct.chain([Exchange::durable(key.control(), "fanout")]).collect()
-}
-
-fn compare(cluster: &Cluster, spec: &VibeTalkClusterSpec, found: &[Exchange]) -> Topology {
-    let wanted = wanted(cluster, spec);
-    let live = |name: &str| found.iter().find(|exchange| exchange.name == name);
-    let missing: Vec<_> = wanted.iter().filter(|exchange| live(&exchange.name).is_none()).collect();
-    let different: Vec<_> = wanted
-        .iter()
-        .filter_map(|exchange| live(&exchange.name).and_then(|live| difference(exchange, live)))
-        .collect();
-    let partitions = spec.rabbitmq.partitions;
-    let kind = ConditionType::TopologyInSync;
-    let verdict = if !different.is_empty() {
-        let message = format!("{}; delete it in the broker and it is made anew", list(&different));
-        Verdict::no(kind, Reason::ExchangeMismatch, message)
-    } else if !missing.is_empty() {
-        let names: Vec<_> = missing.iter().map(|exchange| exchange.name.clone()).collect();
-        Verdict::no(kind, Reason::ExchangeMissing, format!("declaring {}", list(&names)))
-    } else {
-        Verdict::yes(kind, format!("the exchanges of {partitions} partitions are declared"))
+    let difference = Difference::of(&key, &current.order, exchanges);
+    let goal = Course::from(&current.order, spec).goal();
+    let to_goal =
+        |name: &str| key.epoch_of(name).is_some_and(|epoch| Some(epoch) == goal.map(|goal| goal.epoch));
+    let view = View {
+        spec,
+        current: &current,
+        fleet: &fleet,
+        blocked: difference.wrong.iter().any(|wrong| to_goal(&wrong.name)),
+        difference: &difference,
+        health: &observed.broker_health,
+        is_known_to_move: cluster.status.topology.is_some_and(|topology| topology.step.is_some()),
+        next_epoch: highest_epoch(cluster, observed, &fleet)
+            .into_iter()
+            .chain(current.order.listen.iter().map(|plan| plan.epoch))
+            .max()
+            .map_or(1, |epoch| epoch.saturating_add(1)),
     };
-    let in_sync = missing.is_empty() && different.is_empty();
-    let status = if in_sync {
-        let routing = spec.rabbitmq.routing;
-        Some(TopologyStatus { epoch: FIRST_EPOCH, partitions, routing, target: None, step: None })
-    } else {
-        cluster.status.topology
-    };
+    let turn = view.turn();
+    let status = status(cluster, &view, &turn);
+    let said = verdict::Said::of(cluster, &view, &turn);
+    let declares = difference.missing.iter().cloned().map(BrokerAction::Declare);
     Topology {
-        verdict,
-        requeue: if missing.is_empty() { Requeue::Poll } else { Requeue::Soon },
-        actions: missing.into_iter().cloned().map(BrokerAction::Declare).collect(),
+        notices: said.notices(cluster, status),
+        progress: said.progress(),
+        verdict: said.verdict(),
+        requeue: requeue(cluster, &view, &turn),
+        actions: declares.chain(health::reap(&observed.broker_health)).collect(),
+        order: turn.order,
+        orders: turn.orders,
+        retire: turn.retire,
         status,
     }
 }
 
-fn difference(wanted: &Exchange, live: &Exchange) -> Option<String> {
-    let rows = [
-        ("type", wanted.kind.clone(), live.kind.clone()),
-        ("durable", wanted.durable.to_string(), live.durable.to_string()),
-        ("auto_delete", wanted.auto_delete.to_string(), live.auto_delete.to_string()),
-        ("internal", wanted.internal.to_string(), live.internal.to_string()),
-        ("arguments", text(wanted), text(live)),
-    ];
-    let differences: Vec<_> = rows
-        .into_iter()
-        .filter(|(_, wanted, live)| wanted != live)
-        .map(|(property, wanted, live)| format!("{property} is {live}, not {wanted}"))
-        .collect();
-    (!differences.is_empty()).then(|| format!("exchange {}: {}", wanted.name, differences.join(", ")))
+/// The exchanges of a cluster whose partitions never changed.
+pub(super) fn first_exchanges(cluster: &Cluster, spec: &VibeTalkClusterSpec) -> Vec<Exchange> {
+    exchanges::wanted(&cluster.key(), &order::first(spec))
 }
 
-fn text(exchange: &Exchange) -> String {
-    serde_json::Value::Object(exchange.arguments.clone()).to_string()
+/// The order of a cluster whose partitions never changed.
+pub(super) fn first_order(spec: &VibeTalkClusterSpec) -> TopologyOrder {
+    order::first(spec)
 }
 
-fn list(items: &[String]) -> String {
-    let shown = items.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match items.len().checked_sub(MAX_NAMED) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
+/// Nothing goes on while the broker says nothing.
+fn hold(cluster: &Cluster, order: TopologyOrder, verdict: Verdict) -> Topology {
+    Topology {
+        verdict,
+        progress: None,
+        actions: Vec::new(),
+        order,
+        orders: Vec::new(),
+        retire: Vec::new(),
+        status: cluster.status.topology,
+        notices: Vec::new(),
+        requeue: Requeue::Poll,
     }
 }
 
-fn unreachable(error: &BrokerError) -> Verdict {
-    let kind = ConditionType::TopologyInSync;
-    match error {
-        BrokerError::Unreachable { .. } => Verdict::no(kind, Reason::BrokerUnreachable, error.to_string()),
-        BrokerError::Refused { .. } => Verdict::no(
-            kind,
-            Reason::BrokerUnreachable,
-            format!(
-                "{error}; check the user of spec.rabbitmq.secretRef: it needs the tag `management` and the right to configure `vt.*`"
-            ),
-        ),
-        BrokerError::Mismatch { .. } => Verdict::no(kind, Reason::ExchangeMismatch, error.to_string()),
+fn status(cluster: &Cluster, view: &View<'_>, turn: &Turn) -> Option<TopologyStatus> {
+    if !view.difference.missing.is_empty() && turn.step.is_none() {
+        return cluster.status.topology;
+    }
+    let base = base(&turn.order)?;
+    let target = Course::from(&turn.order, view.spec).goal().filter(|goal| *goal != base);
+    Some(TopologyStatus {
+        epoch: base.epoch,
+        partitions: base.partitions,
+        routing: base.routing,
+        target,
+        step: turn.step,
+    })
+}
+
+fn requeue(cluster: &Cluster, view: &View<'_>, turn: &Turn) -> Requeue {
+    let is_stuck = |status: TopologyStatus| status.step == turn.step;
+    match turn.step {
+        _ if !view.difference.missing.is_empty() => Requeue::Soon,
+        None => Requeue::Poll,
+        Some(_) if turn.waits_for.iter().any(|lag| lag.unheard) || view.blocked => Requeue::Step,
+        // What is still bound to a queue is not deleted at once.
+        Some(_) if !turn.retire.is_empty() && cluster.status.topology.is_some_and(is_stuck) => Requeue::Step,
+        Some(_) => Requeue::Soon,
     }
 }
+
+#[cfg(test)]
+mod tests;

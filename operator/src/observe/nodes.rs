@@ -7,10 +7,14 @@ use crds::node::{ADMIN_PORT, REPORT_PATH};
 use futures::StreamExt;
 use futures::stream;
 
-use super::{PodState, Seen};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+
+use super::{Children, PodState, Seen, read};
 use crate::cache::PodFacts;
 use crate::cluster::Cluster;
 use crate::reconcile::Context;
+use crate::resources::{Kind, order_of, selector_text};
 
 /// Deadline of one report; a busy node is asked again at the next visit.
 const REPORT_DEADLINE: Duration = Duration::from_secs(2);
@@ -19,8 +23,15 @@ const REPORTS_AT_ONCE: usize = 32;
 /// A report is a few hundred bytes.
 const MAX_REPORT_BYTES: usize = 64 * 1024;
 
-pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodState>> {
-    let pods = match ctx.cache.pods(&cluster.namespace, &cluster.name) {
+/// While the epochs change, the API server itself is asked for the pods: a chat node that started a moment ago and that
+/// the watch has not told of yet must not be forgotten.
+pub(super) async fn observe(ctx: &Context, cluster: &Cluster, children: &Children) -> Seen<Vec<PodState>> {
+    let pods = if is_moving(cluster, children) {
+        listed(ctx, cluster).await
+    } else {
+        ctx.cache.pods(&cluster.namespace, &cluster.name)
+    };
+    let pods = match pods {
         Seen::Known(pods) => pods,
         Seen::Unknown(why) => return Seen::Unknown(why),
     };
@@ -30,10 +41,26 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodSta
     Seen::Known(states)
 }
 
+/// Whether the chat nodes are on their way to other epochs, or not yet rid of earlier ones.
+fn is_moving(cluster: &Cluster, children: &Children) -> bool {
+    let order = children.get(Kind::ConfigMap).and_then(order_of);
+    let is_one = order.is_some_and(|order| order.listen.len() == 1);
+    !is_one || cluster.status.topology.is_none_or(|topology| topology.step.is_some())
+}
+
+async fn listed(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodFacts>> {
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &cluster.namespace);
+    let params = ListParams::default().labels(&selector_text(&cluster.name));
+    match read(api.list(&params)).await {
+        Ok(pods) => Seen::Known(pods.items.iter().filter_map(PodFacts::of).collect()),
+        Err(why) => Seen::Unknown(why),
+    }
+}
+
 async fn state(ctx: &Context, pod: PodFacts) -> PodState {
     let report = report(ctx, &pod).await;
-    let PodFacts { name, ready, ends_by, cost, .. } = pod;
-    PodState { name, ready, ends_by, cost, report }
+    let PodFacts { name, address, runs, ready, ends_by, cost, .. } = pod;
+    PodState { name, address, runs, ready, ends_by, cost, report }
 }
 
 async fn report(ctx: &Context, pod: &PodFacts) -> Seen<NodeReport> {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crds::NodeConfig;
 use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
-use crds::{NodeConfig, RabbitMq, TopologyOrder, TopologyPlan};
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Blueprint, metadata};
+use super::{Blueprint, digest, metadata};
 
 /// Key of the settings, and so the name of the file.
 pub(super) const KEY: &str = "config.yaml";
 
-/// The epoch of a cluster whose partitions never changed.
-const FIRST_EPOCH: u32 = 1;
+/// The order of epochs once more: what the operator reads again. The file is for the chat nodes.
+pub(crate) const ORDER_ANNOTATION: &str = "vibetalk.dev/topology";
 
 /// Where ingress controllers are, whoever runs them (RFC 1918, RFC 6598, RFC 4193): chat nodes believe what these say
 /// of a client's address.
@@ -20,8 +21,11 @@ const PRIVATE_NETWORKS: [&str; 5] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
 pub(super) fn build(blueprint: &Blueprint<'_>) -> ConfigMap {
+    // Numbers and names only, so this cannot fail.
+    let order = serde_json::to_string(blueprint.order).unwrap_or_default();
+    let annotations = BTreeMap::from([(ORDER_ANNOTATION.to_owned(), order)]);
     ConfigMap {
-        metadata: metadata(blueprint.cluster),
+        metadata: ObjectMeta { annotations: Some(annotations), ..metadata(blueprint.cluster) },
         data: Some(BTreeMap::from([(KEY.to_owned(), text(blueprint))])),
         ..ConfigMap::default()
     }
@@ -33,13 +37,20 @@ pub(super) fn text(blueprint: &Blueprint<'_>) -> String {
     serde_yaml::to_string(&node_config(blueprint)).unwrap_or_default()
 }
 
+/// Changes when the pods have to start anew for it. They follow another order of epochs while they run.
+pub(super) fn version(blueprint: &Blueprint<'_>) -> String {
+    let mut config = node_config(blueprint);
+    config.topology.listen.clear();
+    config.topology.publish = 0;
+    digest(serde_yaml::to_string(&config).unwrap_or_default().as_bytes())
+}
+
 fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
     let spec = blueprint.spec;
-    let &RabbitMq { partitions, routing, server_queue, .. } = &spec.rabbitmq;
     NodeConfig {
         cluster: blueprint.cluster.key(),
-        topology: TopologyOrder::of(TopologyPlan { epoch: FIRST_EPOCH, partitions, routing }),
-        server_queue,
+        topology: blueprint.order.clone(),
+        server_queue: spec.rabbitmq.server_queue,
         store: StoreConfig {
             database: spec.mongodb.database.clone(),
             bucket: spec.mongodb.bucket,
@@ -63,7 +74,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
 
 #[cfg(test)]
 mod tests {
-    use crds::{QueueType, RoutingMode, ServerQueue};
+    use crds::{QueueType, ServerQueue, TopologyOrder, TopologyPlan};
 
     use serde_json::json;
 
@@ -74,8 +85,6 @@ mod tests {
     #[test]
     fn a_chat_node_can_read_the_file() {
         let cluster = fixture::cluster(|spec| {
-            spec["rabbitmq"]["partitions"] = 7.into();
-            spec["rabbitmq"]["routing"] = "Channel".into();
             spec["rabbitmq"]["serverQueue"] = json!({ "type": "Quorum" });
             spec["mongodb"]["retention"] = "90d".into();
             spec["officialGroup"] = json!({ "admins": ["bob", "alice"] });
@@ -88,8 +97,7 @@ mod tests {
         });
         let text = text(&blueprint(&cluster));
         let config: NodeConfig = serde_yaml::from_str(&text).unwrap();
-        let plan = TopologyPlan { epoch: 1, partitions: 7, routing: RoutingMode::Channel };
-        assert_eq!(config.topology, TopologyOrder::of(plan));
+        assert_eq!(config.topology, *blueprint(&cluster).order);
         let quorum = ServerQueue { kind: QueueType::Quorum, ..ServerQueue::default() };
         assert_eq!(config.server_queue, quorum);
         assert_eq!(config.cluster.control(), "vt.chat.demo.control");
@@ -99,5 +107,16 @@ mod tests {
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
         assert_eq!(config.auth.jwks.as_deref(), Some("https://sso.example/keys"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));
+    }
+    #[test]
+    fn another_order_of_epochs_is_read_again_and_starts_no_pod_anew() {
+        let cluster = fixture::cluster(|_| {});
+        let plan = TopologyPlan { epoch: 9, partitions: 1, routing: crds::RoutingMode::User };
+        let order = TopologyOrder::of(plan);
+        let other = Blueprint { order: &order, ..blueprint(&cluster) };
+        assert_ne!(text(&other), text(&blueprint(&cluster)));
+        assert_eq!(version(&other), version(&blueprint(&cluster)));
+        let live = serde_json::to_value(build(&other)).unwrap();
+        assert_eq!(crate::resources::order_of(&live), Some(order));
     }
 }

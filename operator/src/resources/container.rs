@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::Blueprint;
 use super::pod::bindings;
 use super::service::PORT_NAME;
+use super::{Blueprint, CONTAINER};
 
 /// Name of the volume with the settings.
 pub(super) const CONFIG_VOLUME: &str = "config";
@@ -23,7 +23,7 @@ const CONFIG_DIRECTORY: &str = "/etc/vibetalk";
 pub(super) fn build(blueprint: &Blueprint<'_>) -> Container {
     let spec = blueprint.spec;
     Container {
-        name: "chat-node".to_owned(),
+        name: CONTAINER.to_owned(),
         image: Some(blueprint.cluster.image.clone()),
         image_pull_policy: spec.image_pull_policy.map(pull_policy),
         env: Some(environment(spec)),

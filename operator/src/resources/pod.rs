@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container::{self, CONFIG_VOLUME};
-use super::{Blueprint, config_map, digest, labels, match_labels};
+use super::{Blueprint, config_map, labels, match_labels};
 
 /// A change of the Secrets changes it, and so rolls the pods.
 pub(super) const CREDENTIALS_ANNOTATION: &str = "vibetalk.dev/credentials";
@@ -32,7 +32,7 @@ const SPREAD_OVER: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.i
 pub(super) fn build(blueprint: &Blueprint<'_>, credentials: &str) -> PodTemplateSpec {
     let settings = &blueprint.spec.pod;
     let own = [
-        (CONFIG_ANNOTATION.to_owned(), digest(config_map::text(blueprint).as_bytes())),
+        (CONFIG_ANNOTATION.to_owned(), config_map::version(blueprint)),
         (CREDENTIALS_ANNOTATION.to_owned(), credentials.to_owned()),
     ];
     PodTemplateSpec {

@@ -1,6 +1,6 @@
-//! A broker's management API with exchanges in memory, for faults that a real one does not have on demand.
+//! A broker's management API with exchanges and queues in memory, for faults that a real one does not have on demand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,60 +14,130 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::faults::{Faults, Place};
+
 /// `vibe:talk` in base 64.
 const AUTHORIZATION: &str = "Basic dmliZTp0YWxr";
+/// What the operator tries whether the broker takes anything with.
+const TRIAL: &str = "vt.trial";
 
 /// A running broker.
 pub struct Broker {
     pub address: SocketAddr,
-    exchanges: Exchanges,
+    pub state: Arc<Objects>,
     server: JoinHandle<()>,
 }
 
-#[derive(Clone, Default)]
-struct Exchanges {
-    by_name: Arc<Mutex<BTreeMap<String, Value>>>,
-    changes: Arc<AtomicUsize>,
+/// What is in it.
+#[derive(Default)]
+pub struct Objects {
+    exchanges: Mutex<BTreeMap<String, Value>>,
+    /// Queues by the exchange that they are bound to.
+    bindings: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// The node of the broker that keeps each queue.
+    queues: Mutex<BTreeMap<String, String>>,
+    /// Its nodes, and whether they run.
+    nodes: Mutex<BTreeMap<String, bool>>,
+    changes: AtomicUsize,
+    lists: AtomicUsize,
 }
 
 impl Broker {
     pub async fn start() -> Self {
-        let exchanges = Exchanges::default();
+        Self::with_faults(Faults::none()).await
+    }
+
+    /// With a fault at some call.
+    pub async fn with_faults(faults: Arc<Faults>) -> Self {
+        let state = Arc::new(Objects::default());
+        state.nodes.lock().unwrap().insert("rabbit@one".to_owned(), true);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
             .route("/api/exchanges/{vhost}", get(list))
             .route("/api/exchanges/{vhost}/{name}", put(declare).delete(delete))
+            .route("/api/exchanges/{vhost}/{name}/bindings/source", get(bindings))
+            .route("/api/queues/{vhost}", get(queues))
+            .route("/api/queues/{vhost}/{name}", axum::routing::delete(delete_queue))
+            .route("/api/nodes", get(nodes))
             .layer(middleware::from_fn(authorize))
-            .with_state(exchanges.clone());
+            .layer(middleware::from_fn(move |request: Request, next: Next| {
+                let faults = Arc::clone(&faults);
+                async move { faults.http(Place::Broker, request, next).await }
+            }))
+            .with_state(Arc::clone(&state));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, exchanges, server }
+        Self { address, state, server }
     }
 
     /// Names of all exchanges.
     pub fn names(&self) -> Vec<String> {
-        self.exchanges.by_name.lock().unwrap().keys().cloned().collect()
+        self.state.names()
     }
 
     /// Number of changes asked for so far.
     pub fn changes(&self) -> usize {
-        self.exchanges.changes.load(Ordering::SeqCst)
+        self.state.changes.load(Ordering::SeqCst)
+    }
+
+    /// Number of times that the exchanges were listed.
+    pub fn lists(&self) -> usize {
+        self.state.lists.load(Ordering::SeqCst)
     }
 
     /// Makes an exchange behind the operator's back.
     pub fn make(&self, name: &str, kind: &str) {
-        self.exchanges.by_name.lock().unwrap().insert(name.to_owned(), exchange(name, kind));
+        self.state.exchanges.lock().unwrap().insert(name.to_owned(), exchange(name, kind));
     }
 
     /// Deletes an exchange behind the operator's back.
     pub fn drop_exchange(&self, name: &str) {
-        self.exchanges.by_name.lock().unwrap().remove(name).unwrap();
+        self.state.exchanges.lock().unwrap().remove(name).unwrap();
     }
 
     /// From now on nothing answers at its address.
     pub async fn stop(self) {
         self.server.abort();
         let _ = self.server.await;
+    }
+}
+
+impl Objects {
+    pub fn names(&self) -> Vec<String> {
+        self.exchanges.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub fn has(&self, exchange: &str) -> bool {
+        self.exchanges.lock().unwrap().contains_key(exchange)
+    }
+
+    /// Makes a queue on a node of the broker.
+    pub fn make_queue(&self, queue: &str, node: &str) {
+        self.queues.lock().unwrap().insert(queue.to_owned(), node.to_owned());
+    }
+
+    /// Names of all queues.
+    pub fn queues(&self) -> Vec<String> {
+        self.queues.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub fn bind(&self, queue: &str, exchange: &str) {
+        self.bindings.lock().unwrap().entry(exchange.to_owned()).or_default().insert(queue.to_owned());
+    }
+
+    pub fn unbind(&self, queue: &str, exchange: &str) {
+        if let Some(queues) = self.bindings.lock().unwrap().get_mut(exchange) {
+            queues.remove(queue);
+        }
+    }
+
+    /// Starts or ends a node of the broker.
+    pub fn set_node(&self, name: &str, runs: bool) {
+        self.nodes.lock().unwrap().insert(name.to_owned(), runs);
+    }
+
+    fn bound(&self, exchange: &str) -> BTreeSet<String> {
+        self.bindings.lock().unwrap().get(exchange).cloned().unwrap_or_default()
     }
 }
 
@@ -84,24 +154,58 @@ async fn authorize(request: Request, next: Next) -> Response {
     (StatusCode::UNAUTHORIZED, Json(complaint)).into_response()
 }
 
-async fn list(State(all): State<Exchanges>, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
-    let by_name = all.by_name.lock().unwrap();
-    // Three a page whatever was asked for, so that paging is always needed.
+async fn list(State(all): State<Arc<Objects>>, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
+    if query["page"] == "1" {
+        all.lists.fetch_add(1, Ordering::SeqCst);
+    }
+    let found: Vec<_> = all.exchanges.lock().unwrap().values().cloned().collect();
+    page(found, &query)
+}
+
+async fn queues(
+    State(all): State<Arc<Objects>>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Json<Value> {
+    let queues = all.queues.lock().unwrap();
+    page(queues.iter().map(|(name, node)| json!({ "name": name, "node": node })).collect(), &query)
+}
+
+/// Three a page whatever was asked for, so that paging is always needed.
+fn page(all: Vec<Value>, query: &HashMap<String, String>) -> Json<Value> {
     let found: Vec<_> =
-        by_name.values().filter(|one| one["name"].as_str().unwrap().contains(&query["name"])).collect();
+        all.into_iter().filter(|one| one["name"].as_str().unwrap().contains(&query["name"])).collect();
     let (size, page) = (3, query["page"].parse::<usize>().unwrap());
     let items: Vec<_> = found.iter().skip((page - 1) * size).take(size).collect();
     Json(json!({ "items": items, "page": page, "page_count": found.len().div_ceil(size) }))
 }
 
+async fn nodes(State(all): State<Arc<Objects>>) -> Json<Value> {
+    let nodes = all.nodes.lock().unwrap();
+    let node = |(name, runs): (&String, &bool)| json!({ "name": name, "running": runs });
+    Json(nodes.iter().map(node).collect())
+}
+
+async fn bindings(
+    State(all): State<Arc<Objects>>,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Json<Value>, StatusCode> {
+    if !all.has(&name) {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let binding = |queue: String| json!({ "destination": queue, "destination_type": "queue" });
+    Ok(Json(all.bound(&name).into_iter().map(binding).collect()))
+}
+
 async fn declare(
-    State(all): State<Exchanges>,
+    State(all): State<Arc<Objects>>,
     Path((vhost, name)): Path<(String, String)>,
     Json(wanted): Json<Value>,
 ) -> Response {
     assert_eq!(vhost, "/");
-    all.changes.fetch_add(1, Ordering::SeqCst);
-    let mut by_name = all.by_name.lock().unwrap();
+    if !name.starts_with(TRIAL) {
+        all.changes.fetch_add(1, Ordering::SeqCst);
+    }
+    let mut by_name = all.exchanges.lock().unwrap();
     match by_name.get(&name) {
         Some(live) if live["type"] != wanted["type"] => {
             let reason = format!("inequivalent arg 'type' for exchange '{name}'");
@@ -116,9 +220,34 @@ async fn declare(
     }
 }
 
-async fn delete(State(all): State<Exchanges>, Path((_, name)): Path<(String, String)>) -> StatusCode {
-    all.changes.fetch_add(1, Ordering::SeqCst);
-    match all.by_name.lock().unwrap().remove(&name) {
+async fn delete(
+    State(all): State<Arc<Objects>>,
+    Path((_, name)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    if !name.starts_with(TRIAL) {
+        all.changes.fetch_add(1, Ordering::SeqCst);
+    }
+    if query.contains_key("if-unused") && !all.bound(&name).is_empty() {
+        let reason = format!("exchange '{name}' in vhost '/' in use");
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "bad_request", "reason": reason })))
+            .into_response();
+    }
+    all.bindings.lock().unwrap().remove(&name);
+    match all.exchanges.lock().unwrap().remove(&name) {
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn delete_queue(
+    State(all): State<Arc<Objects>>,
+    Path((_, name)): Path<(String, String)>,
+) -> StatusCode {
+    for queues in all.bindings.lock().unwrap().values_mut() {
+        queues.remove(&name);
+    }
+    match all.queues.lock().unwrap().remove(&name) {
         Some(_) => StatusCode::NO_CONTENT,
         None => StatusCode::NOT_FOUND,
     }

@@ -8,13 +8,17 @@
 
 mod broker;
 mod chart;
+mod chat_nodes;
 mod children;
+mod crash_points;
 mod deletion;
 mod exchanges;
+mod faults;
 mod namespace;
 mod optional;
 mod process;
 mod refusals;
+mod repartition;
 mod scaling;
 mod schema;
 mod server;

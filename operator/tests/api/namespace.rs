@@ -18,6 +18,7 @@ use operator::cache::{Cache, Follower};
 use operator::cluster::RawCluster;
 use operator::metrics::Metrics;
 use operator::observe::Seen;
+use operator::rabbitmq::Surveys;
 use operator::reconcile::{Context, reconcile};
 use operator::resources::{Kind, selector_text};
 use operator::{MANAGER, controller, http};
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
 use crate::broker::Broker;
+use crate::faults::{FaultLayer, Faults};
 use crate::server::{Server, server};
 
 /// Longer than the poll interval and the slowest step after it.
@@ -62,6 +64,15 @@ impl Namespace {
 
     /// The same with an operator that believes a Secret for a while.
     pub async fn remembering_secrets_for(secret_age: Duration) -> Option<Self> {
+        Self::made(secret_age, Faults::none()).await
+    }
+
+    /// An empty namespace whose broker has a fault at some call.
+    pub async fn with_faults(faults: Arc<Faults>) -> Option<Self> {
+        Self::made(Duration::ZERO, faults).await
+    }
+
+    async fn made(secret_age: Duration, faults: Arc<Faults>) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = server().await?;
         let name = format!("test-{}", COUNT.fetch_add(1, Ordering::SeqCst));
@@ -70,8 +81,8 @@ impl Namespace {
         let namespace = KubeNamespace { metadata, ..KubeNamespace::default() };
         Api::all(admin.clone()).create(&PostParams::default(), &namespace).await.unwrap();
         let calls = Arc::new(Calls::default());
-        let context = Arc::new(context(server, &calls, secret_age));
-        let (broker, stop) = (Broker::start().await, CancellationToken::new());
+        let context = Arc::new(context(server, &calls, secret_age, Faults::none()));
+        let (broker, stop) = (Broker::with_faults(faults).await, CancellationToken::new());
         Some(Self { name, server, broker, admin, context, calls, following: AtomicBool::new(false), stop })
     }
 
@@ -213,7 +224,12 @@ impl Namespace {
     }
 
     fn follow(&self) {
-        let (context, scope, stop) = (self.context.clone(), Some(self.name.clone()), self.stop.clone());
+        self.follow_into(self.context.clone(), self.stop.clone());
+    }
+
+    /// Lets watches tell an operator what is there, until it ends.
+    fn follow_into(&self, context: Arc<Context>, stop: CancellationToken) {
+        let scope = Some(self.name.clone());
         let client = Client::try_from(self.server.operator()).unwrap();
         tokio::spawn(async move {
             let (trigger, mut triggered) = mpsc::channel(1);
@@ -235,6 +251,19 @@ impl Namespace {
             }
         }
         panic!("{name} is still being written after six visits");
+    }
+
+    /// An operator that has just started: it knows what is there, and remembers nothing.
+    pub async fn newborn(&self, faults: Arc<Faults>) -> Operator {
+        let context = Arc::new(context(self.server, &self.calls, Duration::from_secs(60), faults));
+        let stop = CancellationToken::new();
+        self.follow_into(context.clone(), stop.clone());
+        let scope = Some(self.name.clone());
+        eventually("the operator has read what is there", async || {
+            context.cache.unfilled(&scope, |kind| context.apis.serves(kind)).is_none()
+        })
+        .await;
+        Operator { context, calls: self.calls.clone(), stop }
     }
 
     /// Starts the operator on this namespace, as it runs in a cluster; it ends with the test.
@@ -266,6 +295,28 @@ impl Namespace {
     }
 }
 
+/// One life of the operator.
+pub struct Operator {
+    context: Arc<Context>,
+    calls: Arc<Calls>,
+    stop: CancellationToken,
+}
+
+impl Operator {
+    /// One visit, and how much it wrote to the API server.
+    pub async fn visit(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
+        let before = self.calls.writes.load(Ordering::SeqCst);
+        reconcile(Arc::new(raw), self.context.clone()).await?;
+        Ok(self.calls.writes.load(Ordering::SeqCst) - before)
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -291,7 +342,7 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn context(server: &Server, calls: &Arc<Calls>, secret_age: Duration) -> Context {
+fn context(server: &Server, calls: &Arc<Calls>, secret_age: Duration, faults: Arc<Faults>) -> Context {
     let calls = Arc::clone(calls);
     let count = MapRequestLayer::new(move |request: Request<Body>| {
         calls.all.fetch_add(1, Ordering::SeqCst);
@@ -300,12 +351,17 @@ fn context(server: &Server, calls: &Arc<Calls>, secret_age: Duration) -> Context
         }
         request
     });
-    let client = ClientBuilder::try_from(server.operator()).unwrap().with_layer(&count).build();
+    let client = ClientBuilder::try_from(server.operator())
+        .unwrap()
+        .with_layer(&count)
+        .with_layer(&FaultLayer(faults))
+        .build();
     Context {
         recorder: Recorder::new(client.clone(), MANAGER.into()),
         client,
         apis: Apis::default(),
         cache: Cache::new(secret_age),
+        surveys: Surveys::new(Duration::ZERO, Duration::ZERO),
         http: http::client().unwrap(),
         metrics: Metrics::new().unwrap(),
         defaults: Defaults { chat_node_image: "chat-node:test".to_owned(), pod_namespace: None },

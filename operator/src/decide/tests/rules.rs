@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cluster::InvalidSpec;
 use crate::fixture::{self, World, broker_down};
 use crate::observe::{BrokerState, SecretState, Seen};
-use crate::plan::{BrokerAction, Finalizer, Plan, Prune};
+use crate::plan::{BrokerAction, Finalizer, NodeOrder, Plan, Prune};
 use crate::resources::Kind;
 
 type Given = fn(&mut World);
@@ -22,7 +22,7 @@ struct Row {
 }
 
 /// What a plan changes, in words.
-pub(super) fn does(plan: &Plan) -> Vec<String> {
+pub(in crate::decide) fn does(plan: &Plan) -> Vec<String> {
     let mut words = Vec::new();
     if plan.finalizer != Finalizer::Leave {
         words.push(format!("finalizer {:?}", plan.finalizer));
@@ -30,10 +30,16 @@ pub(super) fn does(plan: &Plan) -> Vec<String> {
     words.extend(plan.broker.iter().map(|action| match action {
         BrokerAction::Declare(exchange) => format!("declare {} {}", exchange.kind, exchange.name),
         BrokerAction::Delete(name) => format!("delete {name}"),
+        BrokerAction::Reap(queue) => format!("reap {queue}"),
     }));
     words.extend(plan.marks.iter().map(|mark| format!("mark {} {:?}", mark.pod, mark.cost)));
     words.extend(plan.apply.iter().map(|object| format!("apply {}", object.kind)));
     words.extend(plan.prune.iter().map(|Prune { kind, .. }| format!("prune {kind}")));
+    words.extend(plan.orders.iter().map(|NodeOrder { pod, order, .. }| {
+        let listen: Vec<_> = order.listen.iter().map(|plan| plan.epoch).collect();
+        format!("order {pod} {listen:?} {}", order.publish)
+    }));
+    words.extend(plan.retire.iter().map(|name| format!("retire {name}")));
     words.extend(plan.notices.iter().map(|notice| format!("tell {}", notice.reason)));
     words
 }
@@ -227,6 +233,39 @@ const ROWS: &[Row] = &[
         rule: "an exchange of another type is named and stays",
         given: |world| world.exchanges()[0].kind = "topic".to_owned(),
         says: &[("TopologyInSync", "False", "ExchangeMismatch", "type is topic, not direct")],
+        does: &[],
+    },
+    Row {
+        rule: "a queue whose node of the broker does not run is deleted",
+        given: |world| {
+            let health = &mut world.observed.broker_health;
+            health.nodes.as_mut().unwrap()[1].running = false;
+            health.stranded = vec!["srv.pod-001.c0ffee.1".to_owned()];
+        },
+        says: &[("TopologyInSync", "True", "AsSpecified", "not running: rabbit@two")],
+        does: &["reap srv.pod-001.c0ffee.1"],
+    },
+    Row {
+        rule: "a broker without a majority is not well, although it answers",
+        given: |world| {
+            let BrokerState::Failed(error) = broker_down() else { panic!("it is down") };
+            world.observed.broker_health.refuses = Some(error);
+        },
+        says: &[
+            ("TopologyInSync", "False", "BrokerUnhealthy", "takes no declares"),
+            ("Ready", "False", "BrokerUnhealthy", ""),
+        ],
+        does: &[],
+    },
+    Row {
+        rule: "a broker that takes no messages for want of memory is named with its node",
+        given: |world| world.observed.broker_health.nodes.as_mut().unwrap()[0].mem_alarm = true,
+        says: &[(
+            "TopologyInSync",
+            "False",
+            "BrokerUnhealthy",
+            "rabbit@one of the broker has too little memory",
+        )],
         does: &[],
     },
     Row {
