@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use operator::http;
 use operator::rabbitmq::{Access, BrokerError, Exchange, Management};
-use reqwest::Url;
+use reqwest::{Method, Url};
+use serde_json::json;
 
 struct Broker {
+    http: reqwest::Client,
+    url: Url,
     management: Management,
     /// What the names of this test begin with.
     prefix: String,
@@ -24,8 +27,17 @@ fn broker(test: &str) -> Option<Broker> {
     let url = Url::parse(&address).unwrap();
     let password = url.password().unwrap().to_owned();
     let access = access(&url, &password);
-    let management = Management::new(http::client().unwrap(), access);
-    Some(Broker { management, prefix: format!("vt.test-{}.{test}.", std::process::id()) })
+    let http = http::client().unwrap();
+    let management = Management::new(http.clone(), access);
+    Some(Broker { http, url, management, prefix: format!("vt.test-{}.{test}.", std::process::id()) })
+}
+
+impl Broker {
+    /// Changes something that the operator only reads.
+    async fn change(&self, method: Method, path: &str, body: serde_json::Value) {
+        let request = self.http.request(method, self.url.join(&format!("api/{path}")).unwrap()).json(&body);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
 }
 
 fn access(url: &Url, password: &str) -> Access {
@@ -41,7 +53,7 @@ fn access(url: &Url, password: &str) -> Access {
 
 #[tokio::test]
 async fn what_is_declared_is_listed_until_it_is_deleted() {
-    let Some(Broker { management, prefix }) = broker("life") else { return };
+    let Some(Broker { management, prefix, .. }) = broker("life") else { return };
     let wanted = [
         Exchange::durable(format!("{prefix}1.0"), "direct"),
         Exchange::durable(format!("{prefix}control"), "fanout"),
@@ -62,7 +74,7 @@ async fn what_is_declared_is_listed_until_it_is_deleted() {
 
 #[tokio::test]
 async fn another_type_is_a_mismatch() {
-    let Some(Broker { management, prefix }) = broker("mismatch") else { return };
+    let Some(Broker { management, prefix, .. }) = broker("mismatch") else { return };
     let name = format!("{prefix}control");
     management.declare(&Exchange::durable(name.clone(), "topic")).await.unwrap();
     let refused = management.declare(&Exchange::durable(name.clone(), "fanout")).await.unwrap_err();
@@ -78,4 +90,37 @@ async fn wrong_credentials_are_refused() {
     let refused = management.exchanges("vt.").await.unwrap_err();
     assert!(matches!(refused, BrokerError::Refused { .. }), "{refused}");
     assert!(!refused.to_string().contains("not the password"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_a_queue_is_bound_to_is_not_deleted_as_unused() {
+    let Some(broker) = broker("unused") else { return };
+    let Broker { management, prefix, .. } = &broker;
+    let (name, queue) = (format!("{prefix}1.0"), format!("srv.{}.test.1", std::process::id()));
+    management.declare(&Exchange::durable(name.clone(), "direct")).await.unwrap();
+    let durable = json!({ "durable": true });
+    broker.change(Method::PUT, &format!("queues/%2F/{queue}"), durable).await;
+    let key = json!({ "routing_key": "ada" });
+    broker.change(Method::POST, &format!("bindings/%2F/e/{name}/q/{queue}"), key).await;
+
+    let refused = management.delete_unused(&name).await.unwrap_err();
+    assert_eq!(refused, BrokerError::InUse { exchange: name.clone() });
+    assert_eq!(management.bound_to(&name).await.unwrap(), std::slice::from_ref(&queue));
+    let nodes = management.nodes().await.unwrap();
+    let listed = management.queues("srv.").await.unwrap();
+    let home = listed.into_iter().find(|listed| listed.name == queue).unwrap().node.unwrap();
+    assert!(nodes.iter().any(|node| node.name == home && node.running));
+
+    management.delete_queue(&queue).await.unwrap();
+    management.delete_queue(&queue).await.unwrap();
+    management.delete_unused(&name).await.unwrap();
+    management.delete_unused(&name).await.unwrap();
+    assert_eq!(management.exchanges(prefix).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_well_takes_a_trial() {
+    let Some(Broker { management, prefix, .. }) = broker("trial") else { return };
+    management.try_declare(&prefix).await.unwrap();
+    assert_eq!(management.exchanges(&prefix).await.unwrap(), []);
 }
