@@ -140,9 +140,11 @@ impl Chaos {
                 self.while_it_lasts(long * 2, move |weather| weather.cut_off.extend([node]));
             }),
             Kind::StoreFails => self.while_it_lasts(long, move |weather| weather.store_fails = often),
-            Kind::StoreLate => self.while_it_lasts(long, move |weather| weather.store_late = often),
+            Kind::StoreLate => self.while_it_lasts(long, move |weather| weather.store_late = 0.2 + often),
             Kind::StoreSlow => self.while_it_lasts(long, |weather| weather.store_ms = 700),
-            Kind::StoreStalls => self.while_it_lasts(long * 2, move |weather| weather.store_stalls = often),
+            Kind::StoreStalls => {
+                self.while_it_lasts(long * 2, move |weather| weather.store_stalls = 0.2 + often)
+            }
             Kind::StoreTorn => self.while_it_lasts(long * 4, |weather| weather.store_torn = 0.8),
             Kind::StoreClock => self.world().store_clock.set_ahead(self.ahead_ms()),
             Kind::BusLoses => self.while_it_lasts(long, move |weather| weather.bus_loses = often * 2.0),

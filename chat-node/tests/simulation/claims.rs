@@ -1,14 +1,15 @@
-//! What must not happen any more once it was answered that somebody is put out of a group, or silenced in it.
+//! What must hold once it was answered that somebody is this or that in a group, or put out of it.
 
 use std::collections::BTreeMap;
 
+use chat_node::groups::Role;
 use chat_node::ids::{ChannelId, GroupId, UserId};
 
 /// What is left to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    pub reads: bool,
-    pub sends: bool,
+struct Left {
+    reads: bool,
+    sends: bool,
 }
 
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Claims(BTreeMap<(GroupId, UserId), Claim>);
 
 #[derive(Debug)]
 struct Claim {
+    role: Option<Role>,
     left: Left,
     /// How far each channel had come when it was answered.
     heads: BTreeMap<ChannelId, u64>,
@@ -27,9 +29,19 @@ impl Claims {
         self.0.remove(&(group, user.clone()));
     }
 
-    /// It was answered that a user may only do this; the group's channels had come so far.
-    pub fn put(&mut self, (group, user): (GroupId, &UserId), left: Left, heads: BTreeMap<ChannelId, u64>) {
-        self.0.insert((group, user.clone()), Claim { left, heads });
+    /// It was answered that a user is this in a group, whose channels had come so far.
+    pub fn put(
+        &mut self,
+        (group, user): (GroupId, &UserId),
+        role: Option<Role>,
+        heads: BTreeMap<ChannelId, u64>,
+    ) {
+        self.0.insert((group, user.clone()), Claim { role, left: left(group, role), heads });
+    }
+
+    /// What was answered last of each user, unless something else was asked for since.
+    pub fn roles(&self) -> impl Iterator<Item = (GroupId, &UserId, Option<Role>)> {
+        self.0.iter().map(|((group, user), claim)| (*group, user, claim.role))
     }
 
     /// Whether `user` must not see what is at a position.
@@ -50,5 +62,15 @@ impl Claims {
     ) -> bool {
         let mut own = self.0.iter().filter(|((_, of), claim)| of == user && without(claim.left));
         own.any(|(_, claim)| claim.heads.get(&channel).is_some_and(|head| position > *head))
+    }
+}
+
+/// What is left to who has this role now.
+fn left(group: GroupId, role: Option<Role>) -> Left {
+    match role {
+        Some(Role::Muted) => Left { reads: true, sends: false },
+        Some(Role::Banned) => Left { reads: false, sends: false },
+        None if group != GroupId::OFFICIAL => Left { reads: false, sends: false },
+        _ => Left { reads: true, sends: true },
     }
 }

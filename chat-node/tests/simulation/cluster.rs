@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use chat_node::admin::status::Status;
 use chat_node::auth::{SigningKey, Tokens};
 use chat_node::config::{AuthChoice, BusChoice, Config, StoreChoice, alone};
 use chat_node::drain::Plan;
-use chat_node::gateway::Gateway;
 use chat_node::gateway::driver::drive;
+use chat_node::gateway::{Gateway, event_stream, long_poll};
 use chat_node::http::address::TrustedProxies;
 use chat_node::limits::Limits;
 use chat_node::metrics::Metrics;
@@ -20,13 +23,14 @@ use crds::node::AuthConfig;
 
 use crate::clock::SkewedClock;
 use crate::dice::Dice;
+use crate::exchange::{Part, ask};
 use crate::life::Life;
 use crate::model::Calls;
 use crate::network::Network;
 use crate::node_bus::NodeBus;
 use crate::remote::Remote;
 use crate::trace::{Event, NodeId};
-use crate::wire::{ClientEnd, wire};
+use crate::wire::{Arriving, ClientEnd, wire};
 use crate::world::World;
 
 /// How wrong a node's calendar may be, in ms.
@@ -51,6 +55,7 @@ struct Node {
     bus: Arc<NodeBus>,
     engine: Option<Engine>,
     gateway: Option<Arc<Gateway>>,
+    routes: Option<Router>,
     leaves: bool,
 }
 
@@ -59,6 +64,7 @@ impl Cluster {
         let dice = world.dice.fork();
         let limits = Limits {
             commands_per_minute: 6_000,
+            requests_per_minute_user: 60_000,
             send_queue_bytes: 2_048 << dice.up_to(5),
             ..Limits::default()
         };
@@ -86,6 +92,7 @@ impl Cluster {
             bus: Arc::clone(&bus),
             engine: None,
             gateway: None,
+            routes: None,
             leaves: false,
         });
         let dice = self.dice.fork();
@@ -113,11 +120,25 @@ impl Cluster {
         Some((node, client))
     }
 
+    /// Asks some node that serves, over HTTP.
+    pub fn ask(&self, dice: &Dice, request: Request<Body>) -> Option<(NodeId, Arriving<Part>)> {
+        let (node, _, life) = self.pick(dice)?;
+        let router = self.nodes()[node.0 as usize].routes.clone()?;
+        Some((node, ask(&self.world, (life, router), request)))
+    }
+
     /// Some node that serves.
     pub fn pick(&self, dice: &Dice) -> Option<(NodeId, Arc<Gateway>, Arc<Life>)> {
         let nodes = self.nodes();
         let serving: Vec<_> = nodes.iter().filter_map(Node::serving).collect();
         dice.pick(&serving).map(|(life, gateway)| (life.node, Arc::clone(gateway), Arc::clone(life)))
+    }
+
+    /// This node, if it serves.
+    pub fn serving(&self, node: NodeId) -> Option<(Arc<Gateway>, Arc<Life>)> {
+        let nodes = self.nodes();
+        let (life, gateway) = nodes.get(node.0 as usize).and_then(Node::serving)?;
+        Some((Arc::clone(gateway), Arc::clone(life)))
     }
 
     /// Every node that is alive and does not leave.
@@ -158,6 +179,7 @@ impl Cluster {
         let mut nodes = self.nodes();
         let node = &mut nodes[node.0 as usize];
         node.gateway = Some(Arc::clone(&engine.gateway));
+        node.routes = Some(routes(&engine.gateway));
         node.engine = Some(engine);
     }
 
@@ -193,6 +215,11 @@ impl Node {
         let gateway = self.gateway.as_ref().filter(|_| self.stays())?;
         Some((&self.life, gateway))
     }
+}
+
+fn routes(gateway: &Arc<Gateway>) -> Router {
+    let routes = long_poll::router(Arc::clone(gateway)).merge(event_stream::router(Arc::clone(gateway)));
+    routes.split_for_parts().0
 }
 
 fn key() -> SigningKey {

@@ -1,8 +1,15 @@
 //! Mistakes that are made on purpose: whoever checks must find them.
 
+use std::any::Any;
+
+use chat_node::ids::AccessVersion;
 use chat_node::protocol::message::Entry;
+use chat_node::store::{Reservation, StoreError};
 
 use crate::model::Tables;
+
+/// How old roles are that are read too late, in ms.
+const LAGS_MS: u64 = 2_000;
 
 /// One mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +24,20 @@ pub enum Flaw {
     OneServerId,
     /// A nonce that is known is stored again.
     NoncesRepeat,
+    /// What a node has missed it takes for nothing.
+    MissedIsNothing,
+    /// Entries come from elsewhere without the access version that they were stored under.
+    EntriesLoseAccess,
+    /// Reservations do not say how new the check of a sender must be.
+    ReservationsLoseAccess,
+    /// Roles are those of a while ago, whatever version they are read under.
+    RolesAreOld,
+    /// A role is written over whatever is there by then.
+    RolesHaveNoFence,
+    /// A reservation's time is that of the clock, not after the last one's.
+    TimesStepBack,
+    /// What a client says overtakes what it said before.
+    FramesOvertake,
 }
 
 impl Flaw {
@@ -36,9 +57,40 @@ impl Flaw {
         }
     }
 
-    pub fn before_write(self, call: &str, tables: &mut Tables) {
-        if self == Self::OneServerId && call == "lease_acquire" {
-            tables.free_lease(0);
+    /// Does a call that reads or writes, wrongly.
+    pub fn call<T: 'static>(self, call: &str, tables: &mut Tables, act: impl FnOnce(&mut Tables) -> T) -> T {
+        match (self, call) {
+            (Self::OneServerId, "lease_acquire") => tables.free_lease(0),
+            (Self::RolesAreOld, "set_role") => tables.keep_roles(),
+            (Self::RolesHaveNoFence, "set_role") => tables.has_no_fences = true,
+            _ => {}
+        }
+        let mut value = if (self, call) == (Self::RolesAreOld, "roles") {
+            tables.with_kept_roles(LAGS_MS, act)
+        } else {
+            act(tables)
+        };
+        let now_ms = tables.now_ms();
+        let any: &mut dyn Any = &mut value;
+        if let Some(Ok(entries)) = any.downcast_mut::<Result<Vec<Entry>, StoreError>>() {
+            entries.iter_mut().for_each(|entry| self.spoil(entry));
+        } else if let Some(Ok(reserved)) = any.downcast_mut::<Result<Reservation, StoreError>>() {
+            match self {
+                Self::ReservationsLoseAccess => reserved.access = AccessVersion(0),
+                Self::TimesStepBack => reserved.first_ms = now_ms,
+                _ => {}
+            }
+        }
+        value
+    }
+
+    /// An entry as it comes from elsewhere.
+    pub fn spoil(self, entry: &mut Entry) {
+        let (channel_id, position) = (entry.channel(), entry.position());
+        match self {
+            Self::MissedIsNothing => *entry = Entry::Void { channel_id, position },
+            Self::EntriesLoseAccess => *entry = entry.clone().under(AccessVersion(0)),
+            _ => {}
         }
     }
 }

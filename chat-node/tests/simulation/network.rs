@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_node::bus::routing::{self, Exchange, Route};
-use chat_node::bus::{Envelope, RECEIVED_MAX, Received, Topic};
+use chat_node::bus::{Envelope, Notice, RECEIVED_MAX, Received, Topic};
+use chat_node::ids::AccessVersion;
 use crds::{RoutingMode, TopologyOrder, TopologyPlan};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::dice::Dice;
+use crate::flaw::Flaw;
 use crate::life::Life;
 use crate::trace::{Event, NodeId};
 use crate::world::World;
@@ -130,7 +132,12 @@ impl Network {
     /// Takes an envelope to every node that has bound one of `routes`.
     pub fn publish(self: &Arc<Self>, from: NodeId, envelope: &Envelope, routes: &[Route]) {
         // What does not survive the way as bytes does not arrive.
-        let Some(envelope) = Envelope::from_bytes(&envelope.to_bytes()) else { return };
+        let Some(mut envelope) = Envelope::from_bytes(&envelope.to_bytes()) else { return };
+        if let (Some(Flaw::EntriesLoseAccess), Notice::Entry { access, .. }) =
+            (self.world.flaw, &mut envelope.notice)
+        {
+            *access = AccessVersion(0);
+        }
         let members: Vec<_> = self.members().values().cloned().collect();
         for to in members.iter().filter(|to| to.takes(routes)) {
             let (loses, repeats) = {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chat_node::groups::Role;
 use chat_node::ids::{ChannelId, GroupId, MessageId, Position, UserId};
 use chat_node::protocol::message::{Change, Entry, Message};
 
-use crate::claims::{Claims, Left};
+use crate::claims::Claims;
 use crate::model::Tables;
 use crate::trace::{ClientId, NodeId, Shown};
 
@@ -27,6 +28,9 @@ struct State {
     /// Which ids were tried, and for what.
     ids: BTreeMap<u64, (NodeId, String)>,
     acks: BTreeMap<(ChannelId, UserId, String), (MessageId, Position)>,
+    /// How far each channel's acks had come when a nonce was sent for the first time.
+    sent_after: BTreeMap<(ChannelId, UserId, String), Position>,
+    acked_up_to: BTreeMap<ChannelId, Position>,
     claims: Claims,
 }
 
@@ -49,12 +53,30 @@ impl Oracle {
         }
     }
 
-    /// A client was told that its message is stored.
+    /// A client sends a message, for the first time or again.
+    pub fn sends(&self, (channel, author, nonce): (ChannelId, &UserId, &str)) {
+        let mut state = self.state();
+        let after = state.acked_up_to.get(&channel).copied().unwrap_or(Position(0));
+        state.sent_after.entry((channel, author.clone(), nonce.to_owned())).or_insert(after);
+    }
+
+    /// A client was told that its message is stored: every time in the same place, and behind all that had been acked
+    /// before it was sent.
     pub fn acked(&self, (channel, author, nonce): (ChannelId, &UserId, &str), ack: (MessageId, Position)) {
         let key = (channel, author.clone(), nonce.to_owned());
-        let first = *self.state().acks.entry(key).or_insert(ack);
+        let mut state = self.state();
+        let after = state.sent_after.get(&key).copied().unwrap_or(Position(0));
+        let up_to = state.acked_up_to.entry(channel).or_insert(Position(0));
+        *up_to = (*up_to).max(ack.1);
+        let first = *state.acks.entry(key).or_insert(ack);
+        drop(state);
         if first != ack {
             let what = format!("nonce {nonce} of {author} was acked as {first:?} and as {ack:?}");
+            self.wrong(what, Some(channel), None);
+        }
+        if ack.1 <= after {
+            let what =
+                format!("nonce {nonce} of {author} is at {}, but was sent after the ack of {after}", ack.1);
             self.wrong(what, Some(channel), None);
         }
     }
@@ -64,10 +86,10 @@ impl Oracle {
         self.state().claims.lift(group, user);
     }
 
-    /// It was answered that only this is left to a user in a group.
-    pub fn put(&self, tables: &Tables, (group, user): (GroupId, &UserId), left: Left) {
+    /// It was answered that a user is this in a group.
+    pub fn put(&self, tables: &Tables, (group, user): (GroupId, &UserId), role: Option<Role>) {
         let heads = tables.channels_of(&[group]).into_iter().map(|channel| (channel.id, channel.head.0));
-        self.state().claims.put((group, user), left, heads.collect());
+        self.state().claims.put((group, user), role, heads.collect());
     }
 
     /// An entry is stored: its author must not have been put out before. Who may only read may still take back what was
@@ -102,6 +124,22 @@ impl Oracle {
                 format!("{client} of {user} is shown {position} after it was answered that they are out");
             self.wrong(what, Some(channel), Some(client));
         }
+    }
+
+    /// Who was made something must still be that in the end.
+    pub fn check_roles(&self, tables: &Tables) {
+        let state = self.state();
+        let others = state.claims.roles().filter_map(|(group, user, role)| {
+            // In the official group everybody is a member without a row.
+            let row = role.filter(|role| group != GroupId::OFFICIAL || *role != Role::Member);
+            let is = tables.seat(group, user).role;
+            (is != row).then(|| {
+                format!("{user} is {is:?} in group {group}, after it was answered that they are {row:?}")
+            })
+        });
+        let wrong: Vec<_> = others.collect();
+        drop(state);
+        wrong.into_iter().for_each(|what| self.wrong(what, None, None));
     }
 
     /// What clients were told must be in the logs in the end, and the logs must be sound.

@@ -208,18 +208,14 @@ impl Reach for Remote {
         (call, access): (&'static str, Access),
         act: impl FnOnce(&mut Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let flaw = self.world.flaw;
+        let act = move |tables: &mut Tables| match flaw {
+            Some(flaw) => flaw.call(call, tables, act),
+            None => act(tables),
+        };
         match access {
             Access::Reads => self.read(call, act).await,
-            Access::Writes => {
-                let flaw = self.world.flaw;
-                let act = move |tables: &mut Tables| {
-                    if let Some(flaw) = flaw {
-                        flaw.before_write(call, tables);
-                    }
-                    act(tables)
-                };
-                self.write(call, act).await
-            }
+            Access::Writes => self.write(call, act).await,
         }
     }
 

@@ -10,8 +10,8 @@ use crate::chaos::Chaos;
 use crate::client::{Client, Person, View};
 use crate::cluster::{ADMIN, Cluster};
 use crate::flaw::Flaw;
-use crate::manager::Manager;
 use crate::model::Tables;
+use crate::moderator::Moderator;
 use crate::oracle::Violation;
 use crate::trace::ClientId;
 use crate::world::World;
@@ -58,11 +58,17 @@ async fn story(seed: u64, flaw: Option<Flaw>) -> Outcome {
         chaos.start_node();
     }
     let views = spawn_clients(&world, &cluster);
-    spawn_manager(&world, &cluster);
-    chaos.run(world.dice.ms(5_000..60_000)).await;
+    spawn_moderator(&world, &cluster);
+    chaos.run(duration(&world)).await;
     chaos.heal();
     settle(&world, &views).await;
     conclude(&world, &views)
+}
+
+/// Most of what can happen happens soon; some of it only once a lease has ended or a view has become old.
+fn duration(world: &World) -> Duration {
+    let longest = if world.dice.happens(0.2) { 70_000 } else { 20_000 };
+    world.dice.ms(3_000..longest)
 }
 
 fn users() -> Vec<User> {
@@ -71,11 +77,11 @@ fn users() -> Vec<User> {
 }
 
 /// Lets somebody change who is in which group, or nobody.
-fn spawn_manager(world: &Arc<World>, cluster: &Arc<Cluster>) {
+fn spawn_moderator(world: &Arc<World>, cluster: &Arc<Cluster>) {
     let others = users()[1..].iter().map(|user| user.id.clone()).collect();
-    let manager = Manager::new(cluster, users()[0].clone(), others);
+    let moderator = Moderator::new(cluster, users()[0].clone(), others);
     if world.dice.happens(0.7) {
-        tokio::spawn(manager.manage());
+        tokio::spawn(moderator.moderate());
     }
 }
 
@@ -135,6 +141,7 @@ fn is_settled(tables: &Tables, views: &Views) -> Result<(), NotYet> {
 fn conclude(world: &Arc<World>, views: &Views) -> Outcome {
     let tables = world.store.tables();
     world.oracle.check_logs(&tables);
+    world.oracle.check_roles(&tables);
     for (client, view) in views {
         let view = view.lock().unwrap_or_else(PoisonError::into_inner);
         for (channel, seen) in view.seen.iter().chain(view.lost.iter().map(|(channel, seen)| (channel, seen)))

@@ -32,22 +32,84 @@ pub enum Event {
     NodeServes(NodeId, Option<ServerId>),
     NodeDies(NodeId),
     NodeLeaves(NodeId, usize),
-    Stored { node: NodeId, channel: ChannelId, positions: Vec<u64>, outcome: String },
-    StoreFails { node: NodeId, call: &'static str, how: &'static str },
-    BusLoses { from: NodeId, to: NodeId },
-    BusBrings { from: NodeId, to: NodeId },
-    Connects { client: ClientId, node: NodeId },
-    Ready { client: ClientId, cursors: Vec<(ChannelId, u64)> },
-    Sees { client: ClientId, channel: ChannelId, position: u64, shown: Shown },
-    Sends { client: ClientId, channel: ChannelId, nonce: String },
-    Acked { client: ClientId, nonce: String, id: MessageId, position: Position },
-    Refused { client: ClientId, nonce: Option<String>, code: String },
-    Disconnected { client: ClientId, why: String },
-    Opened { client: ClientId, channel: Option<ChannelId> },
-    Changes { client: ClientId, message: MessageId, how: &'static str },
-    Gets { client: ClientId, channel: ChannelId, after: u64 },
-    Loses { client: ClientId, channel: ChannelId },
-    Role { group: GroupId, user: UserId, role: Option<Role>, outcome: String },
+    Stored {
+        node: NodeId,
+        channel: ChannelId,
+        positions: Vec<u64>,
+        outcome: String,
+    },
+    StoreFails {
+        node: NodeId,
+        call: &'static str,
+        how: &'static str,
+    },
+    BusLoses {
+        from: NodeId,
+        to: NodeId,
+    },
+    BusBrings {
+        from: NodeId,
+        to: NodeId,
+    },
+    /// `None`: to any, by asking again and again.
+    Connects {
+        client: ClientId,
+        node: Option<NodeId>,
+    },
+    Ready {
+        client: ClientId,
+        cursors: String,
+    },
+    Sees {
+        client: ClientId,
+        channel: ChannelId,
+        position: u64,
+        shown: Shown,
+    },
+    Sends {
+        client: ClientId,
+        channel: ChannelId,
+        nonce: String,
+    },
+    Acked {
+        client: ClientId,
+        nonce: String,
+        id: MessageId,
+        position: Position,
+    },
+    Refused {
+        client: ClientId,
+        nonce: Option<String>,
+        code: String,
+    },
+    Disconnected {
+        client: ClientId,
+        why: String,
+    },
+    Opened {
+        client: ClientId,
+        channel: Option<ChannelId>,
+    },
+    Changes {
+        client: ClientId,
+        message: MessageId,
+        how: &'static str,
+    },
+    Gets {
+        client: ClientId,
+        channel: ChannelId,
+        after: u64,
+    },
+    Loses {
+        client: ClientId,
+        channel: ChannelId,
+    },
+    Role {
+        group: GroupId,
+        user: UserId,
+        role: Option<Role>,
+        outcome: String,
+    },
 }
 
 impl Event {

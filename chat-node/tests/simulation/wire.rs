@@ -12,29 +12,19 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::flaw::Flaw;
 use crate::life::Life;
 use crate::world::World;
 
 /// Frames that fit into the way to the client; then the node has to wait.
 const FITS: usize = 16;
 
-/// What a client hears.
-#[derive(Debug)]
-pub enum Heard {
-    Frame(Utf8Bytes),
-    Closed(CloseReason),
-    /// The way is broken.
-    Broken,
-}
-
 /// The client's end.
 #[derive(Debug)]
 pub struct ClientEnd {
     world: Arc<World>,
     up: mpsc::UnboundedSender<(Instant, String)>,
-    down: mpsc::Receiver<(Instant, Down)>,
-    next: Option<(Instant, Down)>,
-    node_broken: CancellationToken,
+    down: Arriving<Down>,
 }
 
 /// The node's end.
@@ -47,24 +37,59 @@ pub struct NodeEnd {
     down: mpsc::Sender<(Instant, Down)>,
 }
 
+/// What a node says.
 #[derive(Debug)]
-enum Down {
+pub enum Down {
     Frame(Utf8Bytes),
     Close(CloseReason),
 }
 
+/// What comes from a node, each part not before its time, until the node breaks.
+#[derive(Debug)]
+pub struct Arriving<T> {
+    parts: mpsc::Receiver<(Instant, T)>,
+    next: Option<(Instant, T)>,
+    node_broken: CancellationToken,
+}
+
 pub fn wire(world: &Arc<World>, life: &Arc<Life>) -> (ClientEnd, NodeEnd) {
     let (up, up_receiver) = mpsc::unbounded_channel();
-    let (down_sender, down) = mpsc::channel(FITS);
-    let client =
-        ClientEnd { world: Arc::clone(world), up, down, next: None, node_broken: life.broken.clone() };
+    let (down_sender, down) = arriving(life);
+    let client = ClientEnd { world: Arc::clone(world), up, down };
     let (world, life) = (Arc::clone(world), Arc::clone(life));
     (client, NodeEnd { world, life, up: up_receiver, next: None, down: down_sender })
 }
 
-fn arrival(world: &World) -> Instant {
+/// A way from a node to a client.
+pub fn arriving<T>(life: &Life) -> (mpsc::Sender<(Instant, T)>, Arriving<T>) {
+    let (sender, parts) = mpsc::channel(FITS);
+    (sender, Arriving { parts, next: None, node_broken: life.broken.clone() })
+}
+
+/// When something arrives that is sent now.
+pub fn arrival(world: &World) -> Instant {
     let way = world.weather().wire_ms;
     Instant::now() + Duration::from_millis(world.dice.up_to(way))
+}
+
+impl<T> Arriving<T> {
+    /// Waits for what comes next; `None`: the way is broken, or this was all. Nothing is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<T> {
+        if self.next.is_none() {
+            self.next = tokio::select! {
+                biased;
+                () = self.node_broken.cancelled() => return None,
+                next = self.parts.recv() => next,
+            };
+        }
+        let at = self.next.as_ref().map(|(at, _)| *at)?;
+        tokio::select! {
+            biased;
+            () = self.node_broken.cancelled() => return None,
+            () = sleep_until(at) => {}
+        }
+        self.next.take().map(|(_, part)| part)
+    }
 }
 
 impl ClientEnd {
@@ -73,26 +98,9 @@ impl ClientEnd {
         let _ = self.up.send((arrival(&self.world), frame));
     }
 
-    /// Waits for what comes next. Nothing is lost if the future is dropped.
-    pub async fn hear(&mut self) -> Heard {
-        if self.next.is_none() {
-            self.next = tokio::select! {
-                biased;
-                () = self.node_broken.cancelled() => return Heard::Broken,
-                next = self.down.recv() => next,
-            };
-        }
-        let Some((at, _)) = &self.next else { return Heard::Broken };
-        tokio::select! {
-            biased;
-            () = self.node_broken.cancelled() => return Heard::Broken,
-            () = sleep_until(*at) => {}
-        }
-        match self.next.take() {
-            Some((_, Down::Frame(frame))) => Heard::Frame(frame),
-            Some((_, Down::Close(reason))) => Heard::Closed(reason),
-            None => Heard::Broken,
-        }
+    /// Waits for what comes next; `None`: the way is broken. Nothing is lost if the future is dropped.
+    pub async fn hear(&mut self) -> Option<Down> {
+        self.down.next().await
     }
 }
 
@@ -111,6 +119,11 @@ impl Transport for NodeEnd {
         };
         sleep_until(*at).await;
         self.life.runs().await;
+        if self.world.flaw == Some(Flaw::FramesOvertake)
+            && let Ok(later) = self.up.try_recv()
+        {
+            return Incoming::Text(later.1.into());
+        }
         self.next.take().map_or(Incoming::Gone, |(_, frame)| Incoming::Text(frame.into()))
     }
 

@@ -11,13 +11,15 @@ use chat_node::store::{Channel, ChannelKind, RoleWrite, Seat, Written};
 
 use super::Tables;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GroupRow {
     pub group: Group,
-    members: BTreeMap<UserId, Member>,
+    members: Members,
     /// Of every row that there is or was.
     revisions: BTreeMap<UserId, Revision>,
 }
+
+pub type Members = BTreeMap<UserId, Member>;
 
 impl Tables {
     pub fn create_group(&mut self, id: GroupId, kind: &GroupKind, settings: &GroupSettings) -> Group {
@@ -107,7 +109,7 @@ impl Tables {
 
     pub fn set_role(&mut self, group: GroupId, write: &RoleWrite) -> Written {
         let RoleWrite { user, role, over, since_ms } = write.clone();
-        let is_next = self.seat(group, &user).revision == over;
+        let is_next = self.has_no_fences || self.seat(group, &user).revision == over;
         let Some(row) = self.groups.get_mut(&group) else { return Written::Overtaken };
         if is_next {
             row.revisions.insert(user.clone(), over.next());
@@ -157,6 +159,30 @@ impl Tables {
         let of =
             |channel: &&Channel| matches!(channel.kind, ChannelKind::Group(group) if groups.contains(&group));
         self.channels().filter(of).cloned().collect()
+    }
+
+    /// Keeps the roles as they are now, for [`Self::with_kept_roles`].
+    pub fn keep_roles(&mut self) {
+        let members = self.groups.iter().map(|(id, row)| (*id, row.members.clone())).collect();
+        self.kept_roles = (self.now_ms(), members);
+    }
+
+    /// Looks at the tables as they were when roles were kept last, if that is not longer ago than this; no store lets
+    /// anybody do so.
+    pub fn with_kept_roles<T>(&mut self, at_most_ms: u64, look: impl FnOnce(&mut Self) -> T) -> T {
+        let (kept_ms, kept) = &self.kept_roles;
+        if self.now_ms() > kept_ms + at_most_ms {
+            return look(self);
+        }
+        let now = self.groups.clone();
+        for (id, members) in kept {
+            if let Some(row) = self.groups.get_mut(id) {
+                row.members.clone_from(members);
+            }
+        }
+        let value = look(self);
+        self.groups = now;
+        value
     }
 }
 

@@ -25,7 +25,7 @@ use chat_node::store::{Inserted, StoreError};
 pub use self::calls::Calls;
 use self::changes::ReactionRows;
 use self::channels::ChannelRow;
-use self::groups::GroupRow;
+use self::groups::{GroupRow, Members};
 use self::leases::LeaseRow;
 use self::log::LogRows;
 
@@ -44,6 +44,9 @@ pub struct Tables {
     users: BTreeMap<UserId, User>,
     leases: BTreeMap<u16, LeaseRow>,
     groups: BTreeMap<GroupId, GroupRow>,
+    /// Roles are written over whatever is there, as no store does.
+    pub has_no_fences: bool,
+    kept_roles: (u64, BTreeMap<GroupId, Members>),
     channels: BTreeMap<ChannelId, ChannelRow>,
     logs: BTreeMap<ChannelId, LogRows>,
     /// Where each entry that has an id is.
@@ -82,6 +85,8 @@ impl Model {
             users: BTreeMap::new(),
             leases: BTreeMap::new(),
             groups: BTreeMap::new(),
+            has_no_fences: false,
+            kept_roles: (0, BTreeMap::new()),
             channels: BTreeMap::new(),
             logs: BTreeMap::new(),
             ids: BTreeMap::new(),
