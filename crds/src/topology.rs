@@ -138,7 +138,7 @@ pub struct ServerQueue {
     #[cfg_attr(feature = "resource", schemars(range(min = 1_048_576, max = 4_294_967_296_u64)))]
     pub max_bytes: u64,
 
-    /// How long it outlives its chat node, where its type lets it.
+    /// How long it outlives its chat node.
     #[serde(default = "default_expires")]
     pub expires: Duration,
 }
@@ -158,10 +158,10 @@ impl Default for ServerQueue {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "resource", derive(schemars::JsonSchema))]
 pub enum QueueType {
-    /// On one broker node; it ends with the chat node's connection.
+    /// On one broker node, and lost with it.
     #[default]
     Classic,
-    /// Replicated; slower, and it outlives the connection.
+    /// Replicated, and slower.
     Quorum,
 }
 

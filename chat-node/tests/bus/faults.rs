@@ -7,6 +7,7 @@ use chat_node::bus::{Audience, Received};
 use chat_node::ids::ChannelId;
 use crds::node::Dependency;
 use crds::{QueueType, RoutingMode};
+use futures::future::join_all;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ const EVERY: Duration = Duration::from_millis(10);
 const SOON: Duration = Duration::from_secs(1);
 /// How long after a missed message at the latest somebody knows that the store has to be asked.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a node hangs: longer than the others take to give it up.
+const HUNG: Duration = Duration::from_secs(15);
 /// How long everything may take to be well again.
 const WELL_WITHIN: Duration = Duration::from_secs(120);
 
@@ -164,19 +167,48 @@ impl Talk {
     }
 }
 
-#[tokio::test]
-async fn a_broker_node_that_dies_is_left_and_what_was_missed_is_known() {
-    let Some(cluster) = Cluster::named().await else { return };
-    for kind in [QueueType::Classic, QueueType::Quorum] {
-        for node in 1..=cluster.uris.len() {
-            let mut talk = cluster.talk(kind).await;
-            talk.go_on(Duration::from_secs(2)).await;
-            cluster.inject("kill", node).await;
-            talk.go_on(Duration::from_secs(15)).await;
-            cluster.inject("start", node).await;
-            let took = talk.become_well().await;
-            talk.end(&format!("kill {node} of {kind:?}, well {took:?} after the start")).await;
+/// Two nodes that talk over each kind of queue.
+struct Talks<'a> {
+    cluster: &'a Cluster,
+    talks: Vec<(QueueType, Talk)>,
+}
+
+impl<'a> Talks<'a> {
+    async fn begin(cluster: &'a Cluster) -> Self {
+        let talk = async |kind| (kind, cluster.talk(kind).await);
+        let talks = join_all([QueueType::Classic, QueueType::Quorum].map(talk)).await;
+        let mut talks = Self { cluster, talks };
+        talks.go_on(Duration::from_secs(2)).await;
+        talks
+    }
+
+    async fn go_on(&mut self, length: Duration) {
+        join_all(self.talks.iter_mut().map(|(_, talk)| talk.go_on(length))).await;
+    }
+
+    /// Does this to a broker node, and goes on until all is well.
+    async fn become_well_after(&mut self, fault: &str, node: usize) {
+        self.cluster.inject(fault, node).await;
+        let well = async |(kind, talk): &mut (QueueType, Talk)| (*kind, talk.become_well().await);
+        let took = join_all(self.talks.iter_mut().map(well)).await;
+        println!("{fault} {node}: well after {took:?}");
+    }
+
+    async fn end(self, what: &str) {
+        for (kind, talk) in self.talks {
+            talk.end(&format!("{what}, {kind:?}")).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_node_that_dies_is_not_needed_and_what_was_missed_is_known() {
+    let Some(cluster) = Cluster::named().await else { return };
+    for node in 1..=cluster.uris.len() {
+        let mut talks = Talks::begin(&cluster).await;
+        talks.become_well_after("kill", node).await;
+        talks.become_well_after("start", node).await;
+        talks.end(&format!("kill {node}")).await;
     }
 }
 
@@ -184,13 +216,11 @@ async fn a_broker_node_that_dies_is_left_and_what_was_missed_is_known() {
 async fn a_broker_node_that_hangs_is_left_and_what_was_missed_is_known() {
     let Some(cluster) = Cluster::named().await else { return };
     for node in 1..=cluster.uris.len() {
-        let mut talk = cluster.talk(QueueType::Classic).await;
-        talk.go_on(Duration::from_secs(2)).await;
+        let mut talks = Talks::begin(&cluster).await;
         cluster.inject("pause", node).await;
-        talk.go_on(Duration::from_secs(25)).await;
-        cluster.inject("resume", node).await;
-        let took = talk.become_well().await;
-        talk.end(&format!("pause {node}, well {took:?} after the resume")).await;
+        talks.go_on(HUNG).await;
+        talks.become_well_after("resume", node).await;
+        talks.end(&format!("pause {node}")).await;
     }
 }
 

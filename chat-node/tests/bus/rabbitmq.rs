@@ -120,23 +120,30 @@ async fn what_was_published_arrives_although_the_node_leaves_at_once_and_nothing
 }
 
 #[tokio::test]
-async fn the_quorum_queue_of_an_earlier_connection_is_deleted_by_the_next() {
-    let Some(broker) = Broker::declared(2).await else { return };
-    let broker = broker.with_queues(QueueType::Quorum);
-    let proxy = Proxy::to(broker.address()).await;
-    let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
-    while received.recv().await.unwrap() != Received::Connected {}
-    let first = bus.queue().unwrap();
-    assert!(broker.has_queue(&first).await);
-    proxy.cut();
-    while received.recv().await.unwrap() != Received::Connected {}
+async fn the_queue_of_an_earlier_connection_is_deleted_by_the_next() {
+    for kind in [QueueType::Classic, QueueType::Quorum] {
+        let Some(broker) = Broker::declared(2).await else { return };
+        let broker = broker.with_queues(kind);
+        let proxy = Proxy::to(broker.address()).await;
+        let (bus, mut received) = broker.start_itself("one", |credentials| proxy.replace(credentials));
+        while received.recv().await.unwrap() != Received::Connected {}
+        let first = bus.queue().unwrap();
+        assert!(broker.has_queue(&first).await);
+        proxy.cut();
+        while received.recv().await.unwrap() != Received::Connected {}
+        gone(&broker, &first).await;
+        broker.delete().await;
+    }
+}
+
+async fn gone(broker: &Broker, queue: &str) {
     for _ in 0..200 {
-        if !broker.has_queue(&first).await {
-            return broker.delete().await;
+        if !broker.has_queue(queue).await {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{first} is still there");
+    panic!("{queue} is still there");
 }
 
 #[tokio::test]

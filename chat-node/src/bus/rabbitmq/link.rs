@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crds::QueueType;
 use futures::StreamExt;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Connection, ErrorKind, Event};
@@ -36,7 +35,7 @@ pub(super) async fn run(shared: &Shared, ends: &mut Ends, queue: &str) -> Broker
     };
     let error = work(shared, ends, (&connections, queue)).await.unwrap_or_else(|error| error);
     if matches!(error, BrokerError::Left) {
-        // A queue that belongs to no connection would stay until it expires.
+        // It would stay until it expires.
         if let Err(error) = topology::delete(&connections.listening, queue).await {
             tracing::debug!(queue, %error, "the queue is left to expire");
         }
@@ -55,9 +54,7 @@ async fn work(
         futures::try_join!(connect::publisher(publishing), connect::consumer(listening))?;
     topology::declare(&channel, queue, shared.settings.queue).await?;
     let leftovers = ends.leftovers.clone();
-    if shared.settings.queue.kind == QueueType::Quorum {
-        ends.leftovers.push(queue.to_owned());
-    }
+    ends.leftovers.push(queue.to_owned());
     let consumer = consume::start(&channel, queue).await?;
     // What was handed over for an earlier connection is in the store.
     while ends.outgoing.try_recv().is_ok() {}

@@ -24,12 +24,10 @@ pub(super) fn queue_name(node: &str, boot: &str, connection: u64) -> String {
     format!("srv.{node}.{boot}.{connection}")
 }
 
-/// Declares the node's queue.
+/// Declares the node's queue. It belongs to no connection and expires instead: nobody may delete an exclusive queue whose
+/// broker node has died, and as long as it is there every publish that is for it is refused.
 pub(super) async fn declare(channel: &Channel, name: &str, queue: ServerQueue) -> Result<(), BrokerError> {
-    let classic = queue.kind == QueueType::Classic;
-    // A quorum queue belongs to no connection; it expires instead.
-    let options =
-        QueueDeclareOptions { exclusive: classic, durable: !classic, ..QueueDeclareOptions::default() };
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(name.into(), options, arguments(queue));
     step("declaring the queue", declared).await.map(drop)
 }
