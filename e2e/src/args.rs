@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::network::MOST_NODES;
+use crate::site::Order;
 
 /// A real Kubernetes on this machine, VibeTalk on it, and the tests of both.
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ pub enum Command {
     },
     /// Run the tests, and bring the cluster up for those that need it.
     Test(Test),
+    /// Harm a member of the services that a test has built; tests call it.
+    #[command(hide = true)]
+    Fault(Order),
 }
 
 /// What `up` is asked for.

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tokio::time::Instant;
 
 /// The group that holds all groups of this program, in every hierarchy.
-const ROOT: &str = "vibetalk";
+pub const ROOT: &str = "vibetalk";
 /// How long the kernel may take to end the processes of a group.
 const END_DEADLINE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
@@ -66,6 +66,16 @@ pub fn processes(hierarchies: &[Hierarchy], part: &str) -> Vec<i32> {
         found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
     });
     found
+}
+
+/// Whether a process is in a group of this program.
+pub fn holds(pid: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let ours = format!("/{ROOT}/");
+    // `4:pids:/vibetalk/n1`; below another group where this machine is a container itself.
+    text.lines()
+        .filter_map(|line| line.splitn(3, ':').nth(2))
+        .any(|group| format!("{group}/").contains(&ours))
 }
 
 /// The parts that have a group.

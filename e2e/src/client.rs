@@ -9,7 +9,7 @@ mod token;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,6 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::eventually::eventually;
 
+#[cfg(test)]
+pub use frame::Author;
 pub use frame::Message;
 pub use gateway::Gateway;
 pub use record::Record;
@@ -126,4 +128,10 @@ impl Chat {
     pub fn check(&self) -> Result<()> {
         self.record().check()
     }
+}
+
+/// This machine's time in ms since 1970.
+pub fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
 }

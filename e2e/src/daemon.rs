@@ -1,10 +1,13 @@
 //! Programs that go on running when this one has ended.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -57,6 +60,26 @@ impl Daemon {
     /// Kills it and all it started.
     pub async fn end(&self) -> Result<()> {
         cgroup::end(&self.groups, &self.part).await
+    }
+
+    /// Sends a signal to all its processes; an error if there are none.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let mut told = BTreeSet::new();
+        loop {
+            let found = self.processes();
+            let new: Vec<i32> = found.into_iter().filter(|pid| told.insert(*pid)).collect();
+            for pid in &new {
+                // One that has ended meanwhile needs no signal.
+                let _ = kill(Pid::from_raw(*pid), signal);
+            }
+            if told.is_empty() {
+                bail!("{} does not run", self.part);
+            }
+            // What a process started before it was told is new now.
+            if new.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until `ready` says so. The error shows the log's last lines if it ends before or takes too long.

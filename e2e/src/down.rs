@@ -34,7 +34,7 @@ pub async fn run(paths: &Paths, progress: &Progress, check: Check) -> Result<()>
     match (check, before) {
         (Check::Skip, _) => Ok(()),
         (Check::Compare, None) => bail!("nothing to compare with: no `up` has run since the last `down`"),
-        (Check::Compare, Some(before)) => compare(progress, &before).await,
+        (Check::Compare, Some(before)) => compare((paths, progress), &before).await,
     }
 }
 
@@ -64,8 +64,8 @@ pub async fn clear(paths: &Paths, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-async fn compare(progress: &Progress, before: &Snapshot) -> Result<()> {
-    let differences = before.differences(&Snapshot::take().await?);
+async fn compare((paths, progress): (&Paths, &Progress), before: &Snapshot) -> Result<()> {
+    let differences = before.differences(&Snapshot::take(paths).await?);
     if differences.is_empty() {
         progress.say("the machine is as it was before `up`");
         return Ok(());

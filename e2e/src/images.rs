@@ -14,13 +14,20 @@ mod rootfs;
 mod workshop;
 
 use anyhow::Result;
-use futures::future::try_join3;
+use futures::future::{try_join, try_join3};
 
 use crate::archive::Archive;
 use crate::binaries::Binaries;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use workshop::Workshop;
+
+/// Makes the archives of RabbitMQ and of the store's database, if they are not there yet.
+pub async fn services(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<[Archive; 2]> {
+    std::fs::create_dir_all(paths.cache.join("images"))?;
+    let workshop = &Workshop { paths, progress, binaries };
+    try_join(rabbitmq::rabbitmq(workshop), documentdb::documentdb(workshop)).await.map(Into::into)
+}
 
 /// Makes the archives that are not there yet; one of them is `localhost/pause:…`.
 pub async fn ensure(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<Vec<Archive>> {

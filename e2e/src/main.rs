@@ -16,6 +16,7 @@ mod eventually;
 mod host;
 mod images;
 mod lock;
+mod login;
 mod logs;
 mod machine;
 mod network;
@@ -29,6 +30,7 @@ mod process;
 mod product;
 mod progress;
 mod services;
+mod site;
 mod snapshot;
 mod status;
 mod template;
@@ -75,6 +77,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Status => status::print(&paths).await?,
         Command::Kubectl { args } => kubectl(&paths, &args)?,
         Command::Logs { part } => logs::print(&paths, part.as_deref())?,
+        Command::Fault(order) => order.carry_out(&paths).await?,
         Command::Test(wanted) => return Ok(test::run(&paths, &progress, wanted.filter).await),
     }
     Ok(ExitCode::SUCCESS)

@@ -25,6 +25,9 @@ pub const CLUSTER: [&str; 13] = [
     "libc6-dev",
 ];
 
+/// What the images of broker and store are made with.
+pub const IMAGES: [&str; 1] = ["mmdebstrap"];
+
 /// What the browser test needs.
 pub const BROWSER: [&str; 1] = ["chromium"];
 

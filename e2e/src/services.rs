@@ -1,17 +1,13 @@
 //! What VibeTalk itself depends on: the broker and the store, with a login made for this cluster.
 
-use std::fmt;
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use futures::future::try_join;
-use ring::rand::{SecureRandom, SystemRandom};
-use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
 use crate::cluster::Local;
+use crate::login::Login;
 use crate::paths::Paths;
 use crate::workload::Workload;
 
@@ -36,25 +32,18 @@ const STORE_WORKLOAD: Workload = Workload {
 };
 
 /// Broker and store of the local cluster: the login that both take.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Services {
-    /// User name.
-    pub username: String,
-    /// Password, letters and digits only: it needs no escape in a URI.
-    pub password: String,
-}
+#[derive(Clone, Debug)]
+pub struct Services(Login);
 
 impl Services {
-    /// The login of the running cluster.
+    /// Those of the running cluster.
     pub fn of(paths: &Paths) -> Result<Self> {
-        let file = paths.state.join("services.json");
-        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is not as it was written", file.display()))
+        Login::of(&file(paths)).map(Self)
     }
 
     /// The broker over AMQP.
     pub fn rabbitmq_uri(&self) -> String {
-        format!("amqp://{}:{}@{RABBITMQ}:5672/%2f", self.username, self.password)
+        format!("amqp://{}:{}@{RABBITMQ}:5672/%2f", self.0.username, self.0.password)
     }
 
     /// The broker's management, without the login.
@@ -64,37 +53,21 @@ impl Services {
 
     /// The store.
     pub fn mongodb_uri(&self) -> String {
-        format!("mongodb://{}:{}@{STORE}:27017/?authMechanism=SCRAM-SHA-256", self.username, self.password)
-    }
-
-    /// Reads the login, or makes one and writes it down for this user only.
-    fn ensure(paths: &Paths) -> Result<Self> {
-        let file = paths.state.join("services.json");
-        if file.is_file() {
-            return Self::of(paths);
-        }
-        let mut bytes = [0_u8; 16];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system gives no random bytes"))?;
-        let password = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let services = Self { username: "vibetalk".to_owned(), password };
-        let mut options = fs::OpenOptions::new();
-        let mut out = options.write(true).create_new(true).mode(0o600).open(&file)?;
-        out.write_all(&serde_json::to_vec(&services)?)?;
-        Ok(services)
-    }
-}
-
-impl fmt::Debug for Services {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("username", &self.username).finish_non_exhaustive()
+        let Login { username, password } = &self.0;
+        format!("mongodb://{username}:{password}@{STORE}:27017/?authMechanism=SCRAM-SHA-256")
     }
 }
 
 /// Brings RabbitMQ and the store up, or what changed of them.
 pub async fn ensure(local: &Local, archives: &[Archive]) -> Result<Services> {
-    let services = Services::ensure(&local.paths)?;
-    let login = [("USERNAME", services.username.as_str()), ("PASSWORD", services.password.as_str())];
+    let services = Services(Login::ensure(&file(&local.paths))?);
+    let Login { username, password } = &services.0;
+    let login = [("USERNAME", username.as_str()), ("PASSWORD", password.as_str())];
     try_join(BROKER_WORKLOAD.ensure(local, archives, &login), STORE_WORKLOAD.ensure(local, archives, &login))
         .await?;
     Ok(services)
+}
+
+fn file(paths: &Paths) -> PathBuf {
+    paths.state.join("services.json")
 }

@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup;
 use crate::daemon;
 use crate::host;
+use crate::network;
 use crate::paths::Paths;
 use crate::process::Run;
 
-/// Programs that nodes run and that are not built here.
-const NODE_PROGRAMS: [&str; 4] = ["containerd", "containerd-shim-runc-v2", "runc", "pause"];
 /// Kernel settings that are no settings: counters and states, which change by themselves.
 const COUNTERS: [&str; 12] = [
     "fs/aio-nr",
@@ -27,11 +26,13 @@ const COUNTERS: [&str; 12] = [
     "kernel/pty/nr",
     "kernel/random",
     "kernel/hung_task_detect_count",
-    "net/netfilter/nf_conntrack_count",
+    // The nodes have networks of their own, and others change this machine's.
+    "net/",
     "vm/stat_refresh",
 ];
 
-/// What a cluster could leave behind, by kind.
+/// What a cluster could leave behind, by kind. What others do meanwhile on this machine, such as a container engine, is
+/// not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Things that are there or not: processes, mounts, links, routes, packet rules, control groups, directories.
@@ -42,18 +43,20 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Looks at the machine.
-    pub async fn take() -> Result<Self> {
+    pub async fn take(paths: &Paths) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read the mounts")?;
         let routes = command("ip", &["-oneline", "route", "show", "table", "all"]).await
             + &command("ip", &["-6", "-oneline", "route", "show", "table", "all"]).await;
         let rules = command("nft", &["--stateless", "list", "ruleset"]).await;
         let present = [
             ("process", processes()),
-            ("mount", mounts.lines().map(mount).collect()),
-            ("network namespace", names("/run/netns")),
-            ("link", names("/sys/class/net")),
-            ("route", routes.lines().map(route).collect()),
-            ("packet rule", rules.lines().map(|line| line.trim().to_owned()).collect()),
+            ("mount", mounts.lines().filter(|line| is_our_mount(line, paths)).map(mount).collect()),
+            ("link", names("/sys/class/net").into_iter().filter(|link| is_our_link(link)).collect()),
+            ("route", routes.lines().filter(|line| is_about_us(line)).map(route).collect()),
+            (
+                "packet rule",
+                rules.lines().filter(|line| is_about_us(line)).map(|line| line.trim().to_owned()).collect(),
+            ),
             ("control group", groups()?),
             ("directory", directories()),
         ];
@@ -111,23 +114,46 @@ impl Snapshot {
     }
 }
 
-/// What a daemon of ours was or started, and the programs of nodes. Others come and go as they like.
+/// What a daemon of ours was or started, by its mark or its control group: a container has an environment of its own.
 fn processes() -> BTreeSet<String> {
     let ours = |entry: fs::DirEntry| {
         let pid: i32 = entry.file_name().to_string_lossy().parse().ok()?;
         // One that has ended, and whose parent has not asked for its status yet, has no program any more.
         let program = fs::read_link(entry.path().join("exe")).ok()?;
         let name = program.file_name()?.to_string_lossy().into_owned();
-        let known = daemon::is_marked(pid) || NODE_PROGRAMS.contains(&name.as_str());
-        known.then(|| format!("{name} ({pid})"))
+        (daemon::is_marked(pid) || cgroup::holds(pid)).then(|| format!("{name} ({pid})"))
     };
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(ours).collect()
 }
 
+/// Whether it is where we keep things, or where nodes mount their own in namespaces of theirs.
+fn is_our_mount(line: &str, paths: &Paths) -> bool {
+    let at = Path::new(mounted_at(line));
+    let ours = [&paths.state, &paths.cache].map(PathBuf::as_path).into_iter();
+    ours.chain(host::MOUNT_POINTS.iter().map(Path::new)).any(|own| at.starts_with(own))
+}
+
+fn is_our_link(link: &str) -> bool {
+    link == network::BRIDGE || (1..=network::MOST_NODES).any(|node| link == network::cable(node))
+}
+
+/// Whether a route or a packet rule is about the cluster's networks, or of its service proxy.
+fn is_about_us(line: &str) -> bool {
+    let host = network::HOST.to_string();
+    let two_numbers =
+        |network: &str| network.splitn(3, '.').take(2).map(|one| format!("{one}.")).collect::<String>();
+    let networks = [network::PODS, network::SERVICES, &host].map(two_numbers);
+    line.contains(network::BRIDGE) || networks.iter().any(|begin| line.contains(begin.as_str()))
+}
+
+fn mounted_at(line: &str) -> &str {
+    line.split(' ').nth(4).unwrap_or_default()
+}
+
 /// Where it is mounted, what kind it is and from where.
 fn mount(line: &str) -> String {
-    let (left, right) = line.split_once(" - ").unwrap_or((line, ""));
-    let at = left.split(' ').nth(4).unwrap_or_default();
+    let right = line.split_once(" - ").map_or("", |(_, right)| right);
+    let at = mounted_at(line);
     let kind: Vec<&str> = right.split(' ').take(2).collect();
     format!("{at} ({})", kind.join(" "))
 }
@@ -146,16 +172,15 @@ fn route(line: &str) -> String {
     words.join(" ")
 }
 
-/// The groups right below the top of every hierarchy.
+/// Our own, and the one that a kubelet would make if it saw this machine's top.
 fn groups() -> Result<BTreeSet<String>> {
     let below = |hierarchy: &cgroup::Hierarchy| {
-        let groups = fs::read_dir(&hierarchy.mount).into_iter().flatten().flatten();
-        groups
-            .filter(|entry| entry.path().is_dir())
-            .map(|entry| entry.path().display().to_string())
-            .collect::<Vec<_>>()
+        let mount = hierarchy.mount.clone();
+        [cgroup::ROOT, "kubepods"].into_iter().map(move |name| mount.join(name))
     };
-    Ok(cgroup::hierarchies()?.iter().flat_map(below).collect())
+    let groups = cgroup::hierarchies()?;
+    let present = groups.iter().flat_map(below).filter(|group| group.is_dir());
+    Ok(present.map(|group| group.display().to_string()).collect())
 }
 
 fn directories() -> BTreeSet<String> {
@@ -251,6 +276,26 @@ mod tests {
             route("fe80::/64 dev eth0 expires 86387sec pref medium"),
             "fe80::/64 dev eth0 pref medium"
         );
+    }
+
+    #[test]
+    fn what_others_mount_connect_and_filter_is_not_looked_at() {
+        let paths = Paths { tree: "/t".into(), cache: "/home/c".into(), state: "/home/s".into() };
+        let mounted = |at: &str| is_our_mount(&format!("36 35 98:0 / {at} rw - overlay overlay rw"), &paths);
+        assert!(mounted("/home/s") && mounted("/home/c/images/x") && mounted("/var/lib/kubelet/pods/y"));
+        for other in ["/mnt", "/home/state", "/var/lib/docker/overlay2/z/merged", "/run/netns/other"] {
+            assert!(!mounted(other), "{other}");
+        }
+        assert!(is_our_link("vtbr0") && is_our_link("vt-n3"));
+        assert!(!is_our_link("docker0") && !is_our_link("veth1a2b"));
+        for ours in [
+            "10.244.1.0/24 via 10.89.0.11 dev vtbr0",
+            "10.96.0.0/16 via 10.89.0.11",
+            "ip daddr 10.96.0.10 drop",
+        ] {
+            assert!(is_about_us(ours), "{ours}");
+        }
+        assert!(!is_about_us("172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1"));
     }
 
     #[test]

@@ -8,6 +8,9 @@ mod chatter;
 mod children;
 mod cluster;
 mod definitions;
+mod faults;
+mod libtest;
+mod neighbours;
 mod page;
 mod scene;
 mod selection;
@@ -31,10 +34,13 @@ use crate::packages;
 use crate::paths::Paths;
 use crate::product::{SYSTEM, diagnosis};
 use crate::progress::Progress;
+use crate::site;
 use crate::tool::{Module, Tool};
 
 use case::{Case, Tally};
 use chart::Chart;
+use faults::Ground;
+use neighbours::Neighbours;
 use selection::Selection;
 use stand::Stand;
 use unit::Surroundings;
@@ -53,6 +59,8 @@ pub enum Stage {
     Browser,
     /// The machine after all of it.
     Machine,
+    /// Chat nodes while what they need is harmed, without Kubernetes.
+    Faults,
 }
 
 impl Stage {
@@ -64,6 +72,7 @@ impl Stage {
             Self::Cluster => "cluster",
             Self::Browser => "browser",
             Self::Machine => "machine",
+            Self::Faults => "faults",
         }
     }
 }
@@ -82,6 +91,7 @@ pub async fn run(paths: &Paths, progress: &Progress, filter: Option<String>) -> 
     let selection = Selection::new(filter);
     let mut session = Session { paths, progress, selection, tally: Tally::default() };
     session.stages().await;
+    session.faults().await;
     let Tally { passed, failed, failures } = &session.tally;
     if !failures.is_empty() {
         println!("\nfailed:");
@@ -124,10 +134,7 @@ impl Session<'_> {
             return None;
         }
         if !stand::possible() {
-            println!(
-                "left out: cluster and browser tests, and those of a real store and broker, as they need root; \
-                 run `cargo e2e test` as root"
-            );
+            println!("left out: cluster and browser tests, as they need root; run `cargo e2e test` as root");
             return None;
         }
         match Stand::take(self.paths, self.progress).await {
@@ -142,7 +149,8 @@ impl Session<'_> {
     async fn unit(&mut self, stand: Option<&Stand>) -> Result<()> {
         let in_tables = self.selection.takes_any(Stage::Chart, names(chart::CASES))
             || self.selection.takes_any(Stage::Cluster, names(cluster::CASES))
-            || self.selection.takes_any(Stage::Browser, names(page::CASES));
+            || self.selection.takes_any(Stage::Browser, names(page::CASES))
+            || self.selection.takes_any(Stage::Faults, faults::TRIALS.iter().map(|trial| trial.name));
         if in_tables && !self.selection.is_everything() {
             return Ok(());
         }
@@ -160,10 +168,11 @@ impl Session<'_> {
         let definitions = definitions
             .inspect_err(|error| println!("left out: tests of kinds that are optional: {error:#}"))
             .ok();
-        let backends = stand.map(|stand| stand.target.backends.clone());
-        let surroundings = Surroundings { api_server, definitions, backends };
-        let tally = unit::run(&self.paths.tree, self.selection.words(), &surroundings).await?;
-        self.tally.add(tally);
+        let neighbours = Neighbours::find((self.paths, self.progress), stand, &self.selection).await?;
+        let surroundings = Surroundings { api_server, definitions, backends: neighbours.backends()? };
+        let tally = unit::run(&self.paths.tree, self.selection.words(), &surroundings).await;
+        neighbours.leave().await?;
+        self.tally.add(tally?);
         Ok(())
     }
 
@@ -180,6 +189,30 @@ impl Session<'_> {
             self.report(Stage::Chart, case.name, outcome);
         }
         Ok(())
+    }
+
+    /// On services of their own, after all others: nothing else shall be harmed, or slow them down.
+    async fn faults(&mut self) {
+        let selection = self.selection.clone();
+        let trials = faults::TRIALS.iter();
+        let wanted: Vec<_> = trials.filter(|trial| selection.takes(Stage::Faults, trial.name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        if let Some(hindrance) = site::hindrance() {
+            println!("left out: faults of brokers, store and chat nodes: {hindrance}");
+            return;
+        }
+        match Ground::take(self.paths, self.progress).await {
+            Ok(ground) => {
+                let ground = Arc::new(ground);
+                let outcomes = ground.run(&wanted).await;
+                for (trial, outcome) in wanted.iter().zip(outcomes) {
+                    self.report(Stage::Faults, trial.name, outcome);
+                }
+            }
+            Err(error) => self.fail("brokers and stores can be built", &error),
+        }
     }
 
     async fn browser(&mut self, world: &Arc<World>) {

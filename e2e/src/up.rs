@@ -120,7 +120,7 @@ async fn clear_what_is_cut_short(paths: &Paths, progress: &Progress, binaries: &
 /// What stands before the first process: the record of what is to be put back, network and certificates.
 async fn prepare(paths: &Paths, fresh: bool) -> Result<()> {
     if fresh {
-        Snapshot::take().await?.keep_first(paths)?;
+        Snapshot::take(paths).await?.keep_first(paths)?;
     }
     host::prepare(paths)?;
     network::ensure().await?;

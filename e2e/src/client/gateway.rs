@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::frame::Message;
 
@@ -45,19 +46,27 @@ impl Gateway {
         struct Page {
             messages: Vec<Message>,
         }
-        let url = format!("http://{}/api/v1/channels/{channel}/messages?limit={limit}", self.address);
-        let response = reqwest::Client::new()
-            .get(&url)
-            .header("host", &self.host)
-            .bearer_auth(token)
-            .timeout(super::PATIENCE)
-            .send()
-            .await?;
-        let status = response.status();
-        if !status.is_success() {
-            bail!("{url} answered {status}: {}", response.text().await.unwrap_or_default());
-        }
-        let page: Page = response.json().await.with_context(|| format!("{url} answered something else"))?;
+        let path = format!("channels/{channel}/messages?limit={limit}");
+        let page: Page = self.ask(reqwest::Method::GET, &path, (token, None)).await?;
         Ok(page.messages)
+    }
+
+    /// Asks the REST API for something below `/api/v1/`, with a body if there is one.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        (token, body): (&str, Option<&serde_json::Value>),
+    ) -> Result<T> {
+        let url = format!("http://{}/api/v1/{path}", self.address);
+        let request = reqwest::Client::new().request(method, &url).header("host", &self.host);
+        let request = request.bearer_auth(token).timeout(super::PATIENCE);
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let response = request.send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        if !status.is_success() {
+            bail!("{url} answered {status}: {text}");
+        }
+        serde_json::from_str(&text).with_context(|| format!("{url} answered something else"))
     }
 }

@@ -1,11 +1,13 @@
 //! What a client saw, and whether it was right: each channel's positions are 1, 2, 3 … and its ids grow.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::Ack;
 use super::frame::{Channel, Event, Message};
+use super::now_ms;
 
 /// Faults kept; more say nothing new.
 const MAX_FAULTS: usize = 20;
@@ -15,6 +17,8 @@ const MAX_FAULTS: usize = 20;
 pub struct Record {
     /// The server of each connection so far, in order.
     pub servers: Vec<u16>,
+    /// When each of these connections was ready, in ms since 1970.
+    pub ready_ms: Vec<u64>,
     /// How often a server asked the client to reconnect.
     pub asked_to_reconnect: usize,
     /// Why connections ended that nobody had asked to end.
@@ -34,6 +38,7 @@ struct Log {
     last: u64,
     last_id: u64,
     messages: Vec<Message>,
+    arrived_ms: Vec<u64>,
 }
 
 impl Record {
@@ -45,6 +50,24 @@ impl Record {
     /// The messages of a channel in the order of their arrival.
     pub fn messages(&self, channel: &str) -> &[Message] {
         self.channels.get(channel).map_or(&[], |log| &log.messages)
+    }
+
+    /// Whether the client knows of a channel.
+    pub fn follows(&self, channel: &str) -> bool {
+        self.channels.contains_key(channel)
+    }
+
+    /// How many messages arrived, in all channels.
+    pub fn deliveries(&self) -> usize {
+        self.channels.values().map(|log| log.messages.len()).sum()
+    }
+
+    /// The longest time from the storing of a message to its arrival, among those that arrived after `since_ms`.
+    pub fn slowest_since(&self, since_ms: u64) -> Duration {
+        let arrivals = self.channels.values().flat_map(|log| log.arrived_ms.iter().zip(&log.messages).rev());
+        let recent = arrivals.filter(|(at, _)| **at >= since_ms);
+        let lags = recent.map(|(at, message)| at.saturating_sub(message.timestamp_ms));
+        Duration::from_millis(lags.max().unwrap_or_default())
     }
 
     /// The last position of a channel.
@@ -89,6 +112,7 @@ impl Record {
     pub fn ready(&mut self, server: u16, channels: Vec<Channel>) {
         self.connected = true;
         self.servers.push(server);
+        self.ready_ms.push(now_ms());
         for channel in channels {
             self.open(channel);
         }
@@ -140,6 +164,7 @@ impl Record {
         let Some(log) = self.channels.get_mut(&channel) else { return };
         let before = std::mem::replace(&mut log.last_id, id);
         log.messages.push(message);
+        log.arrived_ms.push(now_ms());
         if id <= before {
             self.fault(format!("id {id} of channel {channel} came after id {before}"));
         }
@@ -168,7 +193,8 @@ impl Record {
 
     fn fault(&mut self, text: String) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(text);
+            let server = self.servers.last().copied().unwrap_or_default();
+            self.faults.push(format!("{text} (from server {server} at {} ms)", now_ms()));
         }
     }
 }

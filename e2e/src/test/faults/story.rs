@@ -1,0 +1,285 @@
+//! The story: three fleets talk on the same brokers and the same store, which are harmed one after the other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::{try_join, try_join_all};
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::crowd::{Crowd, Said};
+use super::fleet::{self, Fleet};
+use super::oracle::{self, Heard};
+use super::{Ground, variant};
+use crate::cargo;
+use crate::client::{OFFICIAL, now_ms};
+use crate::eventually::eventually;
+use crate::site::{self, Member, Site};
+use crate::test::stored;
+
+/// How long everything may take to be well after a fault.
+const WELL_WITHIN: Duration = Duration::from_secs(60);
+/// Between a death and the next start.
+const DEAD: Duration = Duration::from_secs(4);
+/// Longer than brokers and chat nodes take to give up on a broker that hangs.
+const BROKER_HANGS: Duration = Duration::from_secs(15);
+const STORE_HANGS: Duration = Duration::from_secs(6);
+/// How long a user may wait for a message whatever is broken, but for the store: what the broker does not bring is
+/// found in the store.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
+/// Fewer deliveries than this prove nothing.
+const DELIVERIES_AT_LEAST: usize = 3_000;
+
+/// Chat nodes and their users.
+struct Town {
+    fleet: Fleet,
+    crowd: Crowd,
+}
+
+struct Scene<'a> {
+    ground: &'a Ground,
+    site: &'a Site,
+    towns: Vec<Town>,
+}
+
+pub async fn tell(ground: Arc<Ground>) -> Result<()> {
+    let build = Site::build(&ground.paths, site::CHAT, site::MOST_BROKERS);
+    let (site, program) = try_join(build, compile(&ground)).await?;
+    let found = |(place, variant)| settle(&site, &program, (place, variant));
+    let towns = try_join_all((0..).zip(variant::ALL).map(found)).await?;
+    let mut scene = Scene { ground: &ground, site: &site, towns };
+    let told = async {
+        scene.brokers_die().await?;
+        scene.queue_is_orphaned().await?;
+        scene.brokers_hang().await?;
+        scene.store_suffers().await?;
+        scene.chat_nodes_end().await
+    };
+    let told = told.await;
+    let judged = scene.judge().await;
+    told.and(judged)
+}
+
+async fn settle(site: &Site, program: &std::path::Path, place: (u16, variant::Variant)) -> Result<Town> {
+    let fleet = Fleet::start(site, program, place).await.with_context(|| format!("{:?}", place.1))?;
+    let crowd = Crowd::gather(&fleet).await.with_context(|| format!("{:?}", place.1))?;
+    Ok(Town { fleet, crowd })
+}
+
+/// The chat node of the work tree as it is compiled for tests.
+async fn compile(ground: &Ground) -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Artifact {
+        executable: Option<PathBuf>,
+    }
+    let mut command = cargo::command();
+    command.args(["build", "--workspace", "--bin", "chat-node", "--message-format=json-render-diagnostics"]);
+    command.current_dir(&ground.paths.tree).stderr(std::process::Stdio::inherit());
+    let output = command.output().await.context("cannot start cargo")?;
+    ensure!(output.status.success(), "the chat node does not compile");
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    let mut artifacts = lines.filter_map(|line| serde_json::from_slice::<Artifact>(line).ok());
+    artifacts.find_map(|artifact| artifact.executable).context("cargo names no program")
+}
+
+impl Scene<'_> {
+    /// With a broker die server queues, to which messages go on to be routed. Their chat nodes delete them, and all is well
+    /// without that broker.
+    async fn brokers_die(&self) -> Result<()> {
+        let mut stranded = 0;
+        for number in self.site.brokers() {
+            let broker = Member::Broker(number);
+            let queues = self.server_queues().await?;
+            let count = queues.iter().filter(|queue| queue.broker() == Some(number)).count();
+            self.fault(&format!("{broker} is killed with {count} server queues"), self.site.kill(broker))
+                .await?;
+            self.fault(&format!("{broker} is started"), self.site.start(broker)).await?;
+            stranded += count;
+        }
+        ensure!(stranded > 0, "no broker had a server queue");
+        Ok(())
+    }
+
+    async fn brokers_hang(&self) -> Result<()> {
+        for number in self.site.brokers() {
+            let broker = Member::Broker(number);
+            self.fault(&format!("{broker} hangs for {BROKER_HANGS:?}"), async {
+                self.site.pause(broker)?;
+                tokio::time::sleep(BROKER_HANGS).await;
+                self.site.resume(broker)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn store_suffers(&self) -> Result<()> {
+        for member in [Member::Ferretdb, Member::Database] {
+            self.fault_of_store(&format!("{member} is killed, and started after {DEAD:?}"), async {
+                self.site.kill(member).await?;
+                tokio::time::sleep(DEAD).await;
+                self.site.start(member).await
+            })
+            .await?;
+            self.fault_of_store(&format!("{member} hangs for {STORE_HANGS:?}"), async {
+                self.site.pause(member)?;
+                tokio::time::sleep(STORE_HANGS).await;
+                self.site.resume(member)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn chat_nodes_end(&self) -> Result<()> {
+        let kills = self.towns.iter().map(|town| town.fleet.kill(0, DEAD));
+        self.fault("a chat node of each cluster is killed", async { try_join_all(kills).await.map(drop) })
+            .await?;
+        for number in 0..fleet::SIZE {
+            let replacements = self.towns.iter().map(|town| town.fleet.replace(number));
+            let name = format!("chat node {number} of each cluster is replaced");
+            self.fault(&name, async { try_join_all(replacements).await.map(drop) }).await?;
+        }
+        Ok(())
+    }
+
+    /// A chat node dies together with the broker that has its queue: nobody is left who knows of the queue but the
+    /// operator, in whose place it is deleted here.
+    async fn queue_is_orphaned(&self) -> Result<()> {
+        let fleet = &self.towns[0].fleet;
+        let prefix = format!("srv.{}.", fleet.name(0));
+        let queues = self.server_queues().await?;
+        let orphan = queues.into_iter().find(|queue| queue.name.starts_with(&prefix));
+        let orphan = orphan.with_context(|| format!("there is no queue {prefix}…"))?;
+        let number = orphan.broker().with_context(|| format!("{orphan:?} is nowhere"))?;
+        let broker = Member::Broker(number);
+        let other = self.site.brokers().find(|other| *other != number).context("there is one broker only")?;
+        let name = format!("{broker} is killed with {}, whose queue is deleted by name", fleet.name(0));
+        self.fault(&name, async {
+            try_join(self.site.kill(broker), fleet.kill(0, DEAD)).await?;
+            let path = format!("queues/{}/{}", orphan.vhost, orphan.name);
+            self.site.manage(other, Method::DELETE, &path).await.map(drop)
+        })
+        .await?;
+        self.fault(&format!("{broker} is started"), self.site.start(broker)).await
+    }
+
+    async fn server_queues(&self) -> Result<Vec<Queue>> {
+        let queues = self.site.manage(1, Method::GET, "queues?columns=name,node,type,vhost").await?;
+        let mut queues: Vec<Queue> = serde_json::from_value(queues)?;
+        queues.retain(|queue| queue.name.starts_with("srv.") && queue.kind == "classic");
+        Ok(queues)
+    }
+
+    async fn fault(&self, name: &str, harm: impl Future<Output = Result<()>>) -> Result<()> {
+        let slowest = self.suffer(name, harm).await?;
+        ensure!(
+            slowest <= DELIVERED_WITHIN,
+            "{name}: a message took {slowest:?}, though the store was well: {DELIVERED_WITHIN:?} at most"
+        );
+        Ok(())
+    }
+
+    async fn fault_of_store(&self, name: &str, harm: impl Future<Output = Result<()>>) -> Result<()> {
+        self.suffer(name, harm).await.map(drop)
+    }
+
+    /// Does harm and waits until all nodes are well again; the longest way of a message in that time.
+    async fn suffer(&self, name: &str, harm: impl Future<Output = Result<()>>) -> Result<Duration> {
+        let (begin_ms, before) = (now_ms(), self.deliveries());
+        harm.await.with_context(|| name.to_owned())?;
+        let harmed = Instant::now();
+        eventually(&format!("{name}: all are well again"), WELL_WITHIN, || async {
+            try_join_all(self.towns.iter().map(|town| town.fleet.well())).await.map(drop)
+        })
+        .await?;
+        let well = harmed.elapsed();
+        let slowest = self.towns.iter().map(|town| town.crowd.slowest_since(begin_ms)).max();
+        let (slowest, deliveries) = (slowest.unwrap_or_default(), self.deliveries() - before);
+        self.ground.progress.say(format_args!(
+            "{name}: well {:.1} s later; {deliveries} deliveries meanwhile, the slowest after {:.1} s",
+            well.as_secs_f64(),
+            slowest.as_secs_f64()
+        ));
+        self.towns.iter().try_for_each(|town| town.crowd.check().with_context(|| town.name(name)))?;
+        ensure!(deliveries > 0, "{name}: nothing was delivered");
+        Ok(slowest)
+    }
+
+    fn deliveries(&self) -> usize {
+        self.towns.iter().map(|town| town.crowd.deliveries()).sum()
+    }
+
+    async fn judge(&mut self) -> Result<()> {
+        let uri = self.site.mongodb_uri();
+        let judged = try_join_all(self.towns.iter_mut().map(|town| town.judge(&uri))).await;
+        let deliveries = self.deliveries();
+        self.ground.progress.say(format_args!("{deliveries} deliveries in all"));
+        judged?;
+        ensure!(deliveries >= DELIVERIES_AT_LEAST, "{deliveries} deliveries only");
+        Ok(())
+    }
+}
+
+impl Town {
+    fn name(&self, when: &str) -> String {
+        format!("{}, {when}", self.fleet.variant.name)
+    }
+
+    /// Waits until the last message is everywhere, and compares.
+    async fn judge(&mut self, uri: &str) -> Result<()> {
+        let said = self.crowd.hush().await.with_context(|| self.name("the talk"))?;
+        let mut channels: Vec<&String> = self.crowd.talkers.iter().flat_map(|one| &one.channels).collect();
+        channels.sort();
+        channels.dedup();
+        let mut wrong = Vec::new();
+        for channel in channels {
+            wrong.extend(self.judge_channel(uri, channel, &said).await?);
+        }
+        self.crowd.check().with_context(|| self.name("at the end"))?;
+        match wrong.first() {
+            None => Ok(()),
+            Some(first) => {
+                bail!("{}: {} messages went wrong; the first: {first}", self.name("at the end"), wrong.len())
+            }
+        }
+    }
+
+    async fn judge_channel(&self, uri: &str, channel: &str, said: &[Said]) -> Result<Vec<String>> {
+        let said: Vec<Said> = said.iter().filter(|said| said.channel == channel).cloned().collect();
+        let last = said.iter().map(|said| said.ack.position).max();
+        ensure!(last.is_some() || channel != OFFICIAL, "nobody said anything in channel {channel}");
+        let members = self.crowd.talkers.iter().filter(|one| one.channels.iter().any(|own| own == channel));
+        let members: Vec<_> = members.collect();
+        for member in &members {
+            let what = format!("position {last:?} of channel {channel} arrives at {}", member.name);
+            member.chat.until(&what, |record| Some(record.position(channel)) >= last).await?;
+        }
+        let stored = stored::messages(uri, &self.fleet.database, channel).await?;
+        let heard: Vec<_> = members
+            .iter()
+            .map(|member| (member.name.as_str(), member.chat.record().messages(channel).to_vec()))
+            .collect();
+        let heard: Vec<Heard<'_>> = heard.iter().map(|(who, messages)| Heard { who, messages }).collect();
+        Ok(oracle::judge(&said, &stored, &heard))
+    }
+}
+
+/// A queue as the management API lists it.
+#[derive(Debug, Deserialize)]
+struct Queue {
+    name: String,
+    node: String,
+    #[serde(rename = "type")]
+    kind: String,
+    vhost: String,
+}
+
+impl Queue {
+    /// The number of the broker that has it.
+    fn broker(&self) -> Option<u8> {
+        (1..=site::MOST_BROKERS).find(|number| site::node_name(*number) == self.node)
+    }
+}
