@@ -54,8 +54,9 @@ pub async fn tell(ground: Arc<Ground>) -> Result<()> {
         scene.brokers_die().await?;
         scene.queue_is_orphaned().await?;
         scene.brokers_hang().await?;
-        scene.store_suffers().await?;
-        scene.chat_nodes_end().await
+        scene.chat_nodes_end().await?;
+        // Last: what was under way may hold up others for a while after the store is back.
+        scene.store_suffers().await
     };
     let told = told.await;
     let judged = scene.judge().await;
