@@ -1,6 +1,8 @@
 //! The connections of this node and whose they are.
 
-use std::collections::{BTreeMap, HashSet};
+mod handle;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,34 +10,17 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use self::handle::Handle;
+pub use self::handle::{FOLLOWED_MAX, Order};
 use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
 use crate::protocol::codec::Encoded;
-use crate::protocol::frame::ChannelKindView;
 use crate::session::Introduction;
-
-/// The most channels that one connection follows, but for direct ones that are opened while it is there.
-pub const FOLLOWED_MAX: usize = 500;
-/// The most with these.
-const KNOWN_MAX: usize = 2 * FOLLOWED_MAX;
-/// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
-const ORDERS_MAX: usize = 256;
 
 /// Names a connection on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
-
-/// What the node tells a connection.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Order {
-    /// Its user has a channel that it may not know.
-    Introduce(Introduction),
-    /// Its user has a channel no more.
-    Withdraw(ChannelId),
-    /// Send the client elsewhere after this time.
-    Reconnect(Duration),
-}
 
 /// Why a user's further connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,24 +50,6 @@ struct State {
     from_address: BTreeMap<IpAddr, usize>,
 }
 
-#[derive(Debug)]
-struct Handle {
-    orders: mpsc::Sender<Order>,
-    queue: SendQueue,
-    address: Option<IpAddr>,
-    user: Option<UserId>,
-    known: Known,
-}
-
-/// The channels that a connection knows.
-#[derive(Debug)]
-enum Known {
-    /// It is signing in; these are new to it unless it is told of them then.
-    NotYet(BTreeMap<ChannelId, Introduction>),
-    /// It has been told of these.
-    Told(HashSet<ChannelId>),
-}
-
 impl Connections {
     pub(super) fn new(limits: Arc<Limits>) -> Self {
         Self { limits, next: AtomicU64::new(1), state: Mutex::default() }
@@ -97,7 +64,6 @@ impl Connections {
         queue: &SendQueue,
         address: Option<IpAddr>,
     ) -> Result<(ConnectionId, mpsc::Receiver<Order>), NoRoom> {
-        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
         let mut state = self.state();
         if state.open.len() >= self.limits.connections_per_node {
             return Err(NoRoom::Node);
@@ -110,9 +76,9 @@ impl Connections {
             *count += 1;
         }
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let (queue, known) = (queue.clone(), Known::NotYet(BTreeMap::new()));
-        state.open.insert(id, Handle { orders, queue, address, user: None, known });
-        Ok((id, receiver))
+        let (handle, orders) = Handle::new(queue.clone(), address);
+        state.open.insert(id, handle);
+        Ok((id, orders))
     }
 
     /// Says whose a connection is.
@@ -261,61 +227,9 @@ impl State {
     }
 }
 
-impl Handle {
-    fn knows(&mut self, channels: impl Iterator<Item = ChannelId>) {
-        let told = Known::Told(channels.collect());
-        if let Known::NotYet(early) = std::mem::replace(&mut self.known, told) {
-            early.values().for_each(|introduction| self.introduce(introduction));
-        }
-    }
-
-    fn introduce(&mut self, introduction: &Introduction) {
-        let channel = &introduction.channel;
-        let most = if channel.kind == ChannelKindView::Direct { KNOWN_MAX } else { FOLLOWED_MAX };
-        let is_news = match &mut self.known {
-            Known::NotYet(early) => {
-                if early.len() < KNOWN_MAX {
-                    early.entry(channel.id).or_insert_with(|| introduction.clone());
-                }
-                false
-            }
-            Known::Told(known) => known.len() < most && known.insert(channel.id),
-        };
-        if is_news {
-            self.order(Order::Introduce(introduction.clone()));
-        }
-    }
-
-    fn withdraw(&mut self, channel: ChannelId) {
-        let was_known = match &mut self.known {
-            Known::NotYet(early) => {
-                early.remove(&channel);
-                false
-            }
-            Known::Told(known) => known.remove(&channel),
-        };
-        if was_known {
-            self.order(Order::Withdraw(channel));
-        }
-    }
-
-    fn lacks(&self, channel: ChannelId) -> bool {
-        match &self.known {
-            Known::NotYet(early) => early.len() < KNOWN_MAX && !early.contains_key(&channel),
-            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(&channel),
-        }
-    }
-
-    /// A connection that does not take its orders is as good as one that does not read.
-    fn order(&self, order: Order) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(order) {
-            self.queue.overflow();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::handle::ORDERS_MAX;
     use super::*;
     use crate::hub::send_queue::send_queue;
 

@@ -1,12 +1,15 @@
 //! A store that fails when a test says so.
 
+mod grants;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use self::grants::{Grant, Grants};
 use super::bucket::Bucket;
 use super::{
     Around, ChangeStore, Channel, ChannelStore, GroupStore, Inserted, Lease, LeaseStore, LogStore,
@@ -30,26 +33,14 @@ pub(crate) struct Faulty {
     group_reads_ms: AtomicU64,
     group_reads: AtomicU32,
     member_lists: AtomicU32,
-    delay_grants: AtomicU32,
-    delayed: Mutex<Vec<Grant>>,
-    hold_grants: watch::Sender<bool>,
-    overtake_grants: AtomicU32,
-}
-
-/// A write that says who may do what.
-#[derive(Clone, Debug)]
-enum Grant {
-    Role(GroupId, RoleWrite),
-    Overrides(ChannelId, Vec<Override>, Revision),
-    Settings(GroupId, GroupSettings, Revision),
+    /// Faults of the writes that say who may do what.
+    pub grants: Grants,
 }
 
 impl Faulty {
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
         let (down, lose_inserts, skip_inserts, skip_folds) = Default::default();
-        let (group_reads, member_lists) = Default::default();
-        let (delay_grants, delayed, overtake_grants) = Default::default();
-        let (hold_groups, hold_grants) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (hold_groups, group_reads, member_lists) = Default::default();
         Arc::new(Self {
             store,
             down,
@@ -60,10 +51,7 @@ impl Faulty {
             group_reads_ms: AtomicU64::new(0),
             group_reads,
             member_lists,
-            delay_grants,
-            delayed,
-            hold_grants,
-            overtake_grants,
+            grants: Grants::default(),
         })
     }
 
@@ -102,28 +90,9 @@ impl Faulty {
         self.group_reads_ms.store(ms, Ordering::SeqCst);
     }
 
-    /// The next `count` writes of roles, overrides or a group's settings are not answered, and not done either, but on
-    /// their way.
-    pub fn delay_grants(&self, count: u32) {
-        self.delay_grants.store(count, Ordering::SeqCst);
-    }
-
     /// Does the writes that were on their way.
     pub async fn land_delayed_grants(&self) {
-        let delayed = std::mem::take(&mut *self.delayed.lock().unwrap());
-        for grant in delayed {
-            self.grant(grant).await.unwrap();
-        }
-    }
-
-    /// From now on such writes wait before they are done, until this is taken back.
-    pub fn hold_grants(&self, hold: bool) {
-        self.hold_grants.send_replace(hold);
-    }
-
-    /// The next `count` such writes find that another one was faster.
-    pub fn overtake_grants(&self, count: u32) {
-        self.overtake_grants.store(count, Ordering::SeqCst);
+        self.grants.land(&*self.store).await;
     }
 
     /// How often a group was read.
@@ -138,29 +107,6 @@ impl Faulty {
 
     fn up(&self) -> Result<&dyn Store, StoreError> {
         if self.down.load(Ordering::SeqCst) { Err(lost()) } else { Ok(&*self.store) }
-    }
-
-    async fn write(&self, grant: Grant) -> Result<Written, StoreError> {
-        if one_of(&self.delay_grants) {
-            self.delayed.lock().unwrap().push(grant);
-            return Err(lost());
-        }
-        let _ = self.hold_grants.subscribe().wait_for(|hold| !hold).await;
-        if one_of(&self.overtake_grants) {
-            return Ok(Written::Overtaken);
-        }
-        self.grant(grant).await
-    }
-
-    async fn grant(&self, grant: Grant) -> Result<Written, StoreError> {
-        let store = self.up()?;
-        match grant {
-            Grant::Role(group, write) => store.set_role(group, &write).await,
-            Grant::Overrides(channel, overrides, over) => {
-                store.set_overrides(channel, &overrides, over).await
-            }
-            Grant::Settings(group, settings, over) => store.set_group_settings(group, &settings, over).await,
-        }
     }
 }
 
@@ -351,7 +297,7 @@ impl GroupStore for Faulty {
         settings: &GroupSettings,
         over: Revision,
     ) -> Result<Written, StoreError> {
-        self.write(Grant::Settings(id, settings.clone(), over)).await
+        self.grants.write(self.up()?, Grant::Settings(id, settings.clone(), over)).await
     }
 
     async fn set_appointed(
@@ -380,7 +326,7 @@ impl GroupStore for Faulty {
     }
 
     async fn set_role(&self, group: GroupId, write: &RoleWrite) -> Result<Written, StoreError> {
-        self.write(Grant::Role(group, write.clone())).await
+        self.grants.write(self.up()?, Grant::Role(group, write.clone())).await
     }
 
     async fn members(
@@ -412,7 +358,7 @@ impl GroupStore for Faulty {
         overrides: &[Override],
         over: Revision,
     ) -> Result<Written, StoreError> {
-        self.write(Grant::Overrides(channel, overrides.to_vec(), over)).await
+        self.grants.write(self.up()?, Grant::Overrides(channel, overrides.to_vec(), over)).await
     }
 
     async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {

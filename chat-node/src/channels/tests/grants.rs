@@ -39,7 +39,7 @@ async fn a_role_that_is_written_late_does_not_bring_back_who_was_put_out() {
         let world = World::new().await;
         let (one, two) = (world.node("one").await, world.node("two").await);
         let (group, channel) = world.group(&one, "ada", &["bob"]).await;
-        world.store.delay_grants(1);
+        world.store.grants.delay(1);
         assert_eq!(code(one.put("ada", group, ("bob", role)).await), ErrorCode::Unavailable);
         two.kick("ada", group, "bob").await.unwrap();
         world.store.land_delayed_grants().await;
@@ -54,7 +54,7 @@ async fn who_is_put_out_while_they_are_being_added_does_not_come_in_late() {
     let one = world.node("one").await;
     let (group, channel) = world.group(&one, "ada", &["carol"]).await;
     crate::store::UserStore::put_user(&*world.store, &user("bob")).await.unwrap();
-    world.store.delay_grants(1);
+    world.store.grants.delay(1);
     assert_eq!(code(one.put("ada", group, ("bob", Role::Member)).await), ErrorCode::Unavailable);
     assert_eq!(code(one.kick("ada", group, "bob").await), ErrorCode::UnknownUser);
     world.store.land_delayed_grants().await;
@@ -72,7 +72,7 @@ async fn a_channel_that_was_closed_is_not_opened_by_a_write_that_comes_late() {
     let (none, all) = (Permissions::NONE, Permissions::ALL);
     let open = vec![Override { target: bob.clone(), allow: all, deny: none }];
     let closed = vec![Override { target: bob, allow: none, deny: all }];
-    world.store.delay_grants(1);
+    world.store.grants.delay(1);
     assert_eq!(code(one.channels.set_overrides(&ada, channel, open).await), ErrorCode::Unavailable);
     one.channels.set_overrides(&ada, channel, closed.clone()).await.unwrap();
     world.store.land_delayed_grants().await;
@@ -86,11 +86,11 @@ async fn an_admin_does_not_change_whom_the_owner_has_just_made_one() {
     let one = world.node("one").await;
     let (group, _) = world.group(&one, "ada", &["bob", "eve"]).await;
     one.put("ada", group, ("eve", Role::Admin)).await.unwrap();
-    world.store.hold_grants(true);
+    world.store.grants.hold(true);
     let banning = begin_to_put(&one, "eve", group, Role::Banned);
     a_moment().await;
     put_role(&world.store.behind(), group, ("bob", Some(Role::Admin))).await;
-    world.store.hold_grants(false);
+    world.store.grants.hold(false);
     assert_eq!(code(banning.await.unwrap()), ErrorCode::Forbidden);
     assert_eq!(one.channels.member(&user("ada").id, group, &user("bob").id).await.unwrap().role, Role::Admin);
 }
@@ -100,7 +100,7 @@ async fn two_who_change_a_groups_settings_at_once_both_change_them() {
     let world = World::new().await;
     let (one, two) = (world.node("one").await, world.node("two").await);
     let (group, _) = world.group(&one, "ada", &[]).await;
-    world.store.hold_grants(true);
+    world.store.grants.hold(true);
     let name = GroupPatch { name: Some("Poets".to_owned()), topic: None };
     let topic = GroupPatch { name: None, topic: Some("Verse".to_owned()) };
     let changing = [(&one, name), (&two, topic)].map(|(node, patch)| {
@@ -108,7 +108,7 @@ async fn two_who_change_a_groups_settings_at_once_both_change_them() {
         tokio::spawn(async move { channels.set_group_settings(&user("ada").id, group, patch).await })
     });
     a_moment().await;
-    world.store.hold_grants(false);
+    world.store.grants.hold(false);
     for changed in changing {
         changed.await.unwrap().unwrap();
     }
@@ -121,9 +121,9 @@ async fn a_change_that_others_keep_overtaking_is_tried_again_and_then_refused_fo
     let world = World::new().await;
     let one = world.node("one").await;
     let (group, _) = world.group(&one, "ada", &["bob"]).await;
-    world.store.overtake_grants(5);
+    world.store.grants.overtake(5);
     one.put("ada", group, ("bob", Role::Muted)).await.unwrap();
-    world.store.overtake_grants(6);
+    world.store.grants.overtake(6);
     let problem = one.put("ada", group, ("bob", Role::Member)).await.unwrap_err();
     assert_eq!(problem.code, ErrorCode::Unavailable);
     assert!(problem.retry_after.is_some() && problem.message.contains("others"), "{problem:?}");

@@ -53,7 +53,7 @@ async fn an_admin_whose_start_broke_off_is_still_known_as_configured() {
     let world = World::new().await;
     let settings = GroupSettings { name: "Official".to_owned(), topic: String::new() };
     let node = world.node("one").await;
-    world.store.delay_grants(1);
+    world.store.grants.delay(1);
     node.channels.prepare_official(&settings, &[user("ada").id]).await.unwrap_err();
     world.store.land_delayed_grants().await;
     assert_eq!(admins(&world).await, [user("ada").id]);

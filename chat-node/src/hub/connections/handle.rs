@@ -1,0 +1,112 @@
+//! One connection, as the hub has it: which channels it knows, and what it is told.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::hub::send_queue::SendQueue;
+use crate::ids::{ChannelId, UserId};
+use crate::protocol::frame::ChannelKindView;
+use crate::session::Introduction;
+
+/// The most channels that one connection follows, but for direct ones that are opened while it is there.
+pub const FOLLOWED_MAX: usize = 500;
+/// The most with these.
+const KNOWN_MAX: usize = 2 * FOLLOWED_MAX;
+/// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
+pub(super) const ORDERS_MAX: usize = 256;
+
+/// What the node tells a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Its user has a channel that it may not know.
+    Introduce(Introduction),
+    /// Its user has a channel no more.
+    Withdraw(ChannelId),
+    /// Send the client elsewhere after this time.
+    Reconnect(Duration),
+}
+
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub queue: SendQueue,
+    pub address: Option<IpAddr>,
+    pub user: Option<UserId>,
+    orders: mpsc::Sender<Order>,
+    known: Known,
+}
+
+/// The channels that a connection knows.
+#[derive(Debug)]
+enum Known {
+    /// It is signing in; these are new to it unless it is told of them then.
+    NotYet(BTreeMap<ChannelId, Introduction>),
+    /// It has been told of these.
+    Told(HashSet<ChannelId>),
+}
+
+impl Handle {
+    /// A connection that has not signed in yet, and where its orders come out.
+    pub fn new(queue: SendQueue, address: Option<IpAddr>) -> (Self, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+        let known = Known::NotYet(BTreeMap::new());
+        (Self { queue, address, user: None, orders, known }, receiver)
+    }
+
+    /// Notes what the connection has been told, and tells it of what was introduced meanwhile.
+    pub fn knows(&mut self, channels: impl Iterator<Item = ChannelId>) {
+        let told = Known::Told(channels.collect());
+        if let Known::NotYet(early) = std::mem::replace(&mut self.known, told) {
+            early.values().for_each(|introduction| self.introduce(introduction));
+        }
+    }
+
+    /// Tells the connection of a channel that it does not know, now or when it has signed in.
+    pub fn introduce(&mut self, introduction: &Introduction) {
+        let channel = &introduction.channel;
+        let most = if channel.kind == ChannelKindView::Direct { KNOWN_MAX } else { FOLLOWED_MAX };
+        let is_news = match &mut self.known {
+            Known::NotYet(early) => {
+                if early.len() < KNOWN_MAX {
+                    early.entry(channel.id).or_insert_with(|| introduction.clone());
+                }
+                false
+            }
+            Known::Told(known) => known.len() < most && known.insert(channel.id),
+        };
+        if is_news {
+            self.order(Order::Introduce(introduction.clone()));
+        }
+    }
+
+    /// Tells the connection that a channel it knows is none of its user's any more.
+    pub fn withdraw(&mut self, channel: ChannelId) {
+        let was_known = match &mut self.known {
+            Known::NotYet(early) => {
+                early.remove(&channel);
+                false
+            }
+            Known::Told(known) => known.remove(&channel),
+        };
+        if was_known {
+            self.order(Order::Withdraw(channel));
+        }
+    }
+
+    /// Whether the connection has not been told of a channel, and may be.
+    pub fn lacks(&self, channel: ChannelId) -> bool {
+        match &self.known {
+            Known::NotYet(early) => early.len() < KNOWN_MAX && !early.contains_key(&channel),
+            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(&channel),
+        }
+    }
+
+    /// A connection that does not take its orders is as good as one that does not read.
+    pub fn order(&self, order: Order) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(order) {
+            self.queue.overflow();
+        }
+    }
+}
