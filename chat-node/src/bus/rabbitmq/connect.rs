@@ -18,8 +18,9 @@ const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TRIES: usize = 3;
 /// Envelopes that the broker sends ahead of our acknowledgements.
 const PREFETCH: u16 = 1_000;
-/// AMQP channels that binds are spread over: one at a time is five times slower.
-const BIND_CHANNELS: usize = 16;
+/// AMQP channels that binds are spread over. The broker takes one bind of a channel at a time, and writes those of
+/// several channels together: 48 are about twice as fast as 16, and ten times as fast as one.
+const BIND_CHANNELS: usize = 48;
 
 /// Where the broker is, and who we are to it.
 #[derive(Clone)]
