@@ -19,7 +19,7 @@ const CONNECT_TRIES: usize = 3;
 /// Envelopes that the broker sends ahead of our acknowledgements.
 const PREFETCH: u16 = 1_000;
 /// AMQP channels that binds are spread over. The broker takes one bind of a channel at a time, and writes those of
-/// several channels together: 48 are about twice as fast as 16, and ten times as fast as one.
+/// several channels together: 48 are about twice as fast as 16.
 const BIND_CHANNELS: usize = 48;
 
 /// Where the broker is, and who we are to it.
