@@ -15,6 +15,7 @@ mod prometheus_rule;
 mod scaled_object;
 mod service;
 mod service_account;
+mod spread;
 
 use std::collections::{BTreeMap, BTreeSet};
 

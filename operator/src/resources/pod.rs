@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crds::VibeTalkClusterSpec;
 use crds::binding::{auth, mongodb, rabbitmq};
-use crds::{TopologySpread, VibeTalkClusterSpec, WhenUnsatisfiable};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource,
-    Toleration, TopologySpreadConstraint, Volume,
+    Toleration, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container::{self, CONFIG_VOLUME};
-use super::{Blueprint, config_map, labels, match_labels};
+use super::{Blueprint, config_map, labels, spread};
 
 /// A change of the Secrets changes it, and so rolls the pods.
 pub(super) const CREDENTIALS_ANNOTATION: &str = "vibetalk.dev/credentials";
@@ -26,8 +26,6 @@ const LOST_MACHINE_SECONDS: i64 = 30;
 const USER: i64 = 65_532;
 /// Read by owner and group only.
 const FILE_MODE: i32 = 0o440;
-/// What pods are spread over where the user does not say.
-const SPREAD_OVER: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
 
 pub(super) fn build(blueprint: &Blueprint<'_>, credentials: &str) -> PodTemplateSpec {
     let settings = &blueprint.spec.pod;
@@ -77,35 +75,12 @@ fn spec(blueprint: &Blueprint<'_>) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        topology_spread_constraints: some_if_any(spread(blueprint)),
+        affinity: spread::affinity(blueprint),
+        topology_spread_constraints: some_if_any(spread::constraints(blueprint)),
         containers: vec![container::build(blueprint)],
         volumes: Some(volumes(blueprint)),
         ..PodSpec::default()
     }
-}
-
-fn spread(blueprint: &Blueprint<'_>) -> Vec<TopologySpreadConstraint> {
-    let anyway = |key: &&str| TopologySpread {
-        topology_key: (*key).to_owned(),
-        max_skew: 1,
-        when_unsatisfiable: WhenUnsatisfiable::ScheduleAnyway,
-    };
-    let of_user = blueprint.spec.pod.topology_spread.clone();
-    let wanted = of_user.unwrap_or_else(|| SPREAD_OVER.iter().map(anyway).collect());
-    let constraint = |spread: TopologySpread| TopologySpreadConstraint {
-        max_skew: spread.max_skew,
-        topology_key: spread.topology_key,
-        when_unsatisfiable: match spread.when_unsatisfiable {
-            WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
-            WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
-        }
-        .to_owned(),
-        label_selector: Some(match_labels(blueprint)),
-        // Old pods of a rolling update do not count, else the new ones land unevenly.
-        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
-        ..TopologySpreadConstraint::default()
-    };
-    wanted.into_iter().map(constraint).collect()
 }
 
 /// The user's tolerations, and short ones for machines that do not answer: a chat node keeps nothing that is worth
@@ -222,21 +197,6 @@ mod tests {
             assert_eq!(context.capabilities.unwrap().drop.unwrap(), ["ALL"]);
         }
         assert_eq!(pod.automount_service_account_token, Some(false));
-    }
-
-    #[test]
-    fn pods_are_spread_over_machines_and_zones_unless_the_user_says_how() {
-        let keys = |cluster: &Cluster| {
-            let spread = pod_of(cluster).topology_spread_constraints.unwrap_or_default();
-            spread.into_iter().map(|one| (one.topology_key, one.when_unsatisfiable)).collect::<Vec<_>>()
-        };
-        let anyway = |key: &str| (key.to_owned(), "ScheduleAnyway".to_owned());
-        let both = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(anyway);
-        assert_eq!(keys(&fixture::cluster(|_| {})), both);
-        let own = json!([{ "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule" }]);
-        let own = fixture::cluster(|spec| spec["pod"] = json!({ "topologySpread": own }));
-        assert_eq!(keys(&own), [("rack".to_owned(), "DoNotSchedule".to_owned())]);
-        assert!(keys(&fixture::cluster(|spec| spec["pod"] = json!({ "topologySpread": [] }))).is_empty());
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub async fn a_nonce_is_stored_once_when_many_race(fixture: Fixture) {
 /// A compatible store may take a second for each writer of one key that is in another's way, which is longer than a
 /// call may last.
 async fn insert_until_answered(store: &dyn Store, own: &Message) -> Inserted {
-    for _ in 0..4 {
+    for _ in 0..20 {
         match store.insert(&[Entry::Message(own.clone())]).await {
             Err(StoreError::Unavailable(_)) => {}
             done => return done.unwrap().remove(0),
