@@ -39,7 +39,7 @@ use crate::tool::{Module, Tool};
 
 use case::{Case, Tally};
 use chart::Chart;
-use faults::Ground;
+use faults::{Asked, Ground};
 use neighbours::Neighbours;
 use selection::Selection;
 use stand::Stand;
@@ -195,7 +195,10 @@ impl Session<'_> {
     async fn faults(&mut self) {
         let selection = self.selection.clone();
         let trials = faults::TRIALS.iter();
-        let wanted: Vec<_> = trials.filter(|trial| selection.takes(Stage::Faults, trial.name)).collect();
+        let wanted: Vec<_> = trials
+            .filter(|trial| trial.asked == Asked::WithAll || !selection.is_everything())
+            .filter(|trial| selection.takes(Stage::Faults, trial.name))
+            .collect();
         if wanted.is_empty() {
             return;
         }
