@@ -7,7 +7,6 @@ use crate::groups::Permissions;
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::frame::ChannelView;
 use crate::protocol::message::User;
-use crate::session::Introduction;
 use crate::store::ChannelKind;
 
 impl Channels {
@@ -38,8 +37,7 @@ impl Channels {
     pub(super) fn introduce_direct(&self, id: ChannelId, users: &[UserId; 2], after: Position) {
         self.views.note_kind(id, &ChannelKind::Direct(users.clone()));
         for user in users {
-            let introduction = Introduction { channel: shown::direct(id, users, (user, after)), after };
-            self.hub.connections.introduce(user, &introduction);
+            self.hub.connections.introduce(user, &shown::direct(id, users, (user, after)));
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Channels, shown};
 use crate::ids::{AccessVersion, GroupId, Position, UserId};
-use crate::session::Introduction;
 use crate::store::{Channel, ChannelKind, StoreError};
 
 /// Members per read, where a change concerns all of a group.
@@ -111,7 +110,7 @@ impl Channels {
         for user in users {
             let Some(standing) = self.standing(user, channel.id, channel.access).await? else { continue };
             let view = shown::channel(channel, (user, standing.permissions), after);
-            self.hub.connections.introduce(user, &Introduction { channel: view, after });
+            self.hub.connections.introduce(user, &view);
         }
         Ok(())
     }

@@ -1,8 +1,5 @@
 //! Frames that go to a client together, and the cursors of a client that has got them.
 
-use std::collections::btree_map::Entry;
-
-use crate::ids::{ChannelId, Position};
 use crate::protocol::codec::{Class, Encoded};
 use crate::protocol::cursors::Cursors;
 
@@ -11,7 +8,7 @@ use crate::protocol::cursors::Cursors;
 pub(super) struct Batch {
     frames: Vec<Encoded>,
     bytes: usize,
-    /// Of the client once it has the frames.
+    /// Of the client once it has the frames, and none of those that are still queued.
     pub cursors: Cursors,
 }
 
@@ -35,21 +32,18 @@ impl Batch {
     }
 
     pub fn add(&mut self, frame: Encoded) {
-        if let Class::Entry(channel, position) = frame.class()
-            && let Entry::Occupied(mut cursor) = self.cursors.0.entry(channel)
-        {
-            cursor.insert(position);
+        match frame.class() {
+            Class::Entry(channel, position) => {
+                if let Some(cursor) = self.cursors.0.get_mut(&channel) {
+                    *cursor = position;
+                }
+            }
+            Class::Begins(channel, after) => drop(self.cursors.0.insert(channel, after)),
+            Class::Ends(channel) => drop(self.cursors.0.remove(&channel)),
+            Class::Control | Class::Ephemeral => {}
         }
         self.bytes += frame.len();
         self.frames.push(frame);
-    }
-
-    pub fn begins(&mut self, channel: ChannelId, after: Position) {
-        self.cursors.0.insert(channel, after);
-    }
-
-    pub fn ends(&mut self, channel: ChannelId) {
-        self.cursors.0.remove(&channel);
     }
 
     /// Takes the frames as a JSON array.
@@ -71,26 +65,45 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::codec::encode_entry;
-    use crate::protocol::message::Entry as LogEntry;
+    use crate::ids::{ChannelId, Position};
+    use crate::protocol::codec::{encode, encode_entry};
+    use crate::protocol::frame::{Event, ServerFrame};
+    use crate::protocol::message::Entry;
 
     fn void(channel: u64, position: u64) -> Encoded {
-        encode_entry(&LogEntry::Void { channel_id: ChannelId(channel), position: Position(position) })
+        encode_entry(&Entry::Void { channel_id: ChannelId(channel), position: Position(position) })
+    }
+
+    fn begins(channel: u64, after: u64) -> Encoded {
+        let view = format!(r#"{{"id":"{channel}","kind":"direct","name":"Ada","head":"{after}"}}"#);
+        let channel = &serde_json::from_str(&view).unwrap();
+        encode(&ServerFrame::Event(Event::ChannelCreate { channel }))
+    }
+
+    fn ends(channel: u64) -> Encoded {
+        encode(&ServerFrame::Event(Event::ChannelDelete { channel_id: ChannelId(channel) }))
     }
 
     #[test]
     fn cursors_follow_the_entries_of_channels_that_have_begun_and_not_ended() {
         let mut batch = Batch::new("1:4,9:2".parse().unwrap());
-        batch.begins(ChannelId(1), Position(4));
-        batch.add(void(1, 5));
-        batch.add(void(1, 6));
-        batch.begins(ChannelId(7), Position(0));
-        batch.ends(ChannelId(9));
-        // What was queued of a channel before it ended must not bring it back.
-        batch.add(void(9, 3));
+        for frame in [void(1, 5), void(1, 6), begins(7, 0), ends(9), void(9, 3)] {
+            batch.add(frame);
+        }
         assert_eq!(batch.cursors.to_string(), "1:6,7:0");
         let frames: Vec<serde_json::Value> = serde_json::from_str(&batch.take_json()).unwrap();
-        assert_eq!((frames.len(), frames[1]["position"].as_str()), (3, Some("6")));
+        assert_eq!((frames.len(), frames[1]["position"].as_str()), (5, Some("6")));
         assert_eq!((batch.take_json().as_str(), batch.bytes()), ("[]", 0));
+    }
+
+    #[test]
+    fn a_channel_that_is_taken_and_given_back_goes_on_where_it_was_given_back() {
+        let mut batch = Batch::new("1:8".parse().unwrap());
+        let mut seen = Vec::new();
+        for frame in [void(1, 9), ends(1), begins(1, 11), void(1, 12)] {
+            batch.add(frame);
+            seen.push(batch.cursors.to_string());
+        }
+        assert_eq!(seen, ["1:9", "", "1:11", "1:12"]);
     }
 }

@@ -133,14 +133,9 @@ impl Driver {
                 Output::Identify(identify) => self.identify(identify),
                 Output::Welcome(cursors) => self.welcome_caller(cursors),
                 Output::Send(draft) => self.send(draft),
-                Output::Follow { channel, after } => {
-                    transport.begins(channel, after);
-                    self.follow(channel, after);
-                }
-                Output::Unfollow(channel) => {
-                    transport.ends(channel);
-                    self.unfollow(channel);
-                }
+                Output::Cursors(cursors) => transport.begin(cursors),
+                Output::Follow { channel, after } => self.follow(channel, after),
+                Output::Unfollow(channel) => self.unfollow(channel),
                 Output::Fetch(fetch) => self.fetch(fetch),
                 Output::AcknowledgeHeartbeat => self.acknowledge_heartbeat(),
                 Output::Typing(channel) => self.typing(channel),
@@ -180,7 +175,7 @@ impl Driver {
             Happened::Finished(finished) => self.finished(finished, now),
             Happened::Order(Some(order)) => {
                 let input = match order {
-                    Order::Introduce(introduction) => Input::Introduced(introduction),
+                    Order::Introduce(channel) => Input::Introduced(channel),
                     Order::Withdraw(channel) => Input::Withdrawn(channel),
                     Order::Reconnect(delay) => Input::Reconnect(delay),
                 };

@@ -23,8 +23,8 @@ use super::driver::answer;
 use super::request::{Asked, CursorParameter, Events};
 use super::transport::{Gone, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
-use crate::ids::{ChannelId, Position};
 use crate::protocol::codec::Encoded;
+use crate::protocol::cursors::Cursors;
 use crate::session::{Form, Request};
 
 /// Tells NGINX not to hold the stream back.
@@ -149,11 +149,7 @@ impl Transport for StreamTransport {
         let _ = self.parts.send(Part::Closed(reason)).await;
     }
 
-    fn begins(&mut self, channel: ChannelId, after: Position) {
-        self.batch.begins(channel, after);
-    }
-
-    fn ends(&mut self, channel: ChannelId) {
-        self.batch.ends(channel);
+    fn begin(&mut self, cursors: Cursors) {
+        self.batch.cursors = cursors;
     }
 }

@@ -17,8 +17,8 @@ use super::driver::answer;
 use super::request::{Asked, CursorParameter, Events, WaitParameter};
 use super::transport::{Gone, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
-use crate::ids::{ChannelId, Position};
 use crate::protocol::codec::Encoded;
+use crate::protocol::cursors::Cursors;
 use crate::session::{Form, Request};
 
 /// What comes within this time after the first frame goes with it: a busy channel costs a client ten requests a second,
@@ -113,15 +113,7 @@ impl Transport for PollTransport {
         self.closed = Some(reason);
     }
 
-    fn begins(&mut self, channel: ChannelId, after: Position) {
-        if !self.is_full() {
-            self.batch.begins(channel, after);
-        }
-    }
-
-    fn ends(&mut self, channel: ChannelId) {
-        if !self.is_full() {
-            self.batch.ends(channel);
-        }
+    fn begin(&mut self, cursors: Cursors) {
+        self.batch.cursors = cursors;
     }
 }

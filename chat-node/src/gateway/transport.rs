@@ -5,8 +5,8 @@ use std::future::Future;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::error::CloseReason;
-use crate::ids::{ChannelId, Position};
 use crate::protocol::codec::Encoded;
+use crate::protocol::cursors::Cursors;
 
 /// What comes from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,10 +41,7 @@ pub trait Transport: Send {
     /// Says why, and closes.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
 
-    /// Notes that a channel's entries come from now on, from the one after this position on. Only for transports that
-    /// keep the client's cursors.
-    fn begins(&mut self, _channel: ChannelId, _after: Position) {}
-
-    /// Notes that no more of a channel's entries come.
-    fn ends(&mut self, _channel: ChannelId) {}
+    /// Notes the client's cursors, which move with the frames that are fed from now on. Only for transports that keep
+    /// them.
+    fn begin(&mut self, _cursors: Cursors) {}
 }

@@ -16,7 +16,7 @@ use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
 use crate::protocol::codec::Encoded;
-use crate::session::Introduction;
+use crate::protocol::frame::ChannelView;
 
 /// Names a connection on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,13 +132,13 @@ impl Connections {
         }
     }
 
-    /// Tells those connections of `user` of a channel that do not know it.
-    pub fn introduce(&self, user: &UserId, introduction: &Introduction) {
+    /// Tells those connections of `user` of a channel that do not know it; they follow it from its head on.
+    pub fn introduce(&self, user: &UserId, channel: &ChannelView) {
         let mut state = self.state();
         let State { open, of_user, .. } = &mut *state;
         for id in of_user.get(user).into_iter().flatten() {
             if let Some(handle) = open.get_mut(id) {
-                handle.introduce(introduction);
+                handle.introduce(channel);
             }
         }
     }
@@ -269,10 +269,9 @@ mod tests {
         connections.enter(&queue, here).unwrap();
     }
 
-    fn introduction(id: u64, kind: &str) -> Introduction {
+    fn view(id: u64, kind: &str) -> ChannelView {
         let channel = serde_json::json!({"id": id.to_string(), "kind": kind, "name": "A", "head": "0"});
-        let channel: crate::protocol::frame::ChannelView = serde_json::from_value(channel).unwrap();
-        Introduction { after: channel.head, channel }
+        serde_json::from_value(channel).unwrap()
     }
 
     /// A connection of Ada's that signs in.
@@ -287,7 +286,7 @@ mod tests {
 
     fn introduced(orders: &mut mpsc::Receiver<Order>) -> Vec<u64> {
         let id = |order| match order {
-            Order::Introduce(introduction) => introduction.channel.id.0,
+            Order::Introduce(channel) => channel.id.0,
             other => panic!("{other:?}"),
         };
         std::iter::from_fn(|| orders.try_recv().ok()).map(id).collect()
@@ -297,13 +296,13 @@ mod tests {
     fn a_withdrawn_channel_can_be_introduced_again() {
         let (connections, ada, id, mut orders) = of_ada();
         connections.knows(id, std::iter::empty());
-        let introduction = introduction(1, "official");
-        connections.introduce(&ada, &introduction);
-        connections.introduce(&ada, &introduction);
+        let official = view(1, "official");
+        connections.introduce(&ada, &official);
+        connections.introduce(&ada, &official);
         connections.withdraw(&ada, ChannelId::OFFICIAL);
         connections.withdraw(&ada, ChannelId::OFFICIAL);
-        connections.introduce(&ada, &introduction);
-        let introduce = Order::Introduce(introduction);
+        connections.introduce(&ada, &official);
+        let introduce = Order::Introduce(official);
         for expected in [introduce.clone(), Order::Withdraw(ChannelId::OFFICIAL), introduce] {
             assert_eq!(orders.try_recv(), Ok(expected));
         }
@@ -315,7 +314,7 @@ mod tests {
         let (connections, ada, id, mut orders) = of_ada();
         for channel in 1..=ORDERS_MAX as u64 + 50 {
             assert!(connections.lacks(&ada, ChannelId(channel)));
-            connections.introduce(&ada, &introduction(channel, "group"));
+            connections.introduce(&ada, &view(channel, "group"));
             assert!(!connections.lacks(&ada, ChannelId(channel)));
         }
         connections.withdraw(&ada, ChannelId(ORDERS_MAX as u64 + 50));
@@ -328,11 +327,11 @@ mod tests {
     #[test]
     fn who_follows_as_many_channels_as_may_be_is_told_only_of_direct_ones() {
         let (connections, ada, id, mut orders) = of_ada();
-        connections.introduce(&ada, &introduction(10_000, "group"));
+        connections.introduce(&ada, &view(10_000, "group"));
         connections.knows(id, (1..=FOLLOWED_MAX as u64).map(ChannelId));
         assert!(!connections.lacks(&ada, ChannelId(10_000)));
-        connections.introduce(&ada, &introduction(10_001, "group"));
-        connections.introduce(&ada, &introduction(10_002, "direct"));
+        connections.introduce(&ada, &view(10_001, "group"));
+        connections.introduce(&ada, &view(10_002, "direct"));
         assert_eq!(introduced(&mut orders), [10_002]);
     }
 }

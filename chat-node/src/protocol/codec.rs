@@ -22,6 +22,10 @@ pub enum Class {
     Control,
     /// The entry of a channel at a position: who comes back with cursors gets it again.
     Entry(ChannelId, Position),
+    /// As [`Self::Control`]; from here on a channel's entries come, beginning after the position.
+    Begins(ChannelId, Position),
+    /// As [`Self::Control`]; no more of a channel's entries come.
+    Ends(ChannelId),
     /// Soon worth nothing: the first to be dropped.
     Ephemeral,
 }
@@ -59,6 +63,8 @@ pub fn encode(frame: &ServerFrame<'_>) -> Encoded {
     let text = serde_json::to_string(frame).unwrap_or_default();
     let class = match frame {
         ServerFrame::Event(event) if event.is_ephemeral() => Class::Ephemeral,
+        ServerFrame::Event(Event::ChannelCreate { channel }) => Class::Begins(channel.id, channel.head),
+        ServerFrame::Event(Event::ChannelDelete { channel_id }) => Class::Ends(*channel_id),
         _ => Class::Control,
     };
     Encoded { text: text.into(), class }
@@ -257,12 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn only_typing_and_presence_may_be_dropped() {
+    fn frames_say_whether_they_may_be_dropped_and_how_they_move_cursors() {
         let ada = "ada".parse().unwrap();
         let class = |event| encode(&ServerFrame::Event(event)).class();
         assert_eq!(class(Event::Typing { channel_id: ChannelId(2), user_id: &ada }), Class::Ephemeral);
         assert_eq!(class(Event::Presence { users: &[] }), Class::Ephemeral);
-        assert_eq!(class(Event::ChannelDelete { channel_id: ChannelId(2) }), Class::Control);
+        let channel = r#"{"id":"2","kind":"direct","name":"Ada","head":"3"}"#;
+        let channel = &serde_json::from_str(channel).unwrap();
+        assert_eq!(class(Event::ChannelCreate { channel }), Class::Begins(ChannelId(2), Position(3)));
+        assert_eq!(class(Event::ChannelDelete { channel_id: ChannelId(2) }), Class::Ends(ChannelId(2)));
         let entry = Entry::Void { channel_id: ChannelId(2), position: Position(4) };
         assert_eq!(encode_entry(&entry).class(), Class::Entry(ChannelId(2), Position(4)));
     }

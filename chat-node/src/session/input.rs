@@ -35,8 +35,8 @@ pub enum Input<'a> {
     },
     /// Something that was to be done without an answer is refused.
     Refused(Problem),
-    /// The user has a channel that this connection may not know.
-    Introduced(Introduction),
+    /// The user has a channel that this connection may not know; what comes after its head is new to the user.
+    Introduced(ChannelView),
     /// The user has a channel no more.
     Withdrawn(ChannelId),
     /// The client shall go elsewhere after this time.
@@ -87,15 +87,6 @@ impl Sent {
     pub fn of(message: &Message) -> Self {
         Self { id: message.id, position: message.position }
     }
-}
-
-/// A channel that a connection should follow from a position on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introduction {
-    /// The channel as the connection's user sees it.
-    pub channel: ChannelView,
-    /// What comes after this position is new to the user.
-    pub after: Position,
 }
 
 /// Users that a connection wants to hear of.

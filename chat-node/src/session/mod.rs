@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 pub use commands::check;
 pub use form::{Form, Request};
-pub use input::{IdentifyRefusal, Input, Introduction, Sent, Watched, Welcome};
+pub use input::{IdentifyRefusal, Input, Sent, Watched, Welcome};
 pub use output::Output;
 pub use timers::Wake;
 
@@ -121,7 +121,7 @@ impl Session {
             Input::Sent { nonce, result } => self.sent(&nonce, result),
             Input::Fetched { fetch, result } => self.fetched(fetch, result),
             Input::Refused(problem) => self.refuse(&problem, None),
-            Input::Introduced(introduction) => self.introduced(&introduction),
+            Input::Introduced(channel) => self.introduced(&channel),
             Input::Withdrawn(channel) => self.withdrawn(channel),
             Input::Reconnect(delay) => self.reconnect(delay, now),
             Input::Followed(channel) => self.followed(channel, now),

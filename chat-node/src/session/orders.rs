@@ -3,19 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::timers::{RECONNECT_GRACE, Wake};
-use super::{Form, Introduction, Output, Session, Stage, milliseconds};
+use super::{Form, Output, Session, Stage, milliseconds};
 use crate::ids::ChannelId;
 use crate::protocol::codec;
-use crate::protocol::frame::{Event, ServerFrame};
+use crate::protocol::frame::{ChannelView, Event, ServerFrame};
 
 impl Session {
-    pub(super) fn introduced(&mut self, introduction: &Introduction) {
+    pub(super) fn introduced(&mut self, channel: &ChannelView) {
         let Stage::Live(live) = &mut self.stage else { return };
-        let channel = &introduction.channel;
         if live.following.insert(channel.id) {
             live.behind.insert(channel.id);
             self.queue(&ServerFrame::Event(Event::ChannelCreate { channel }));
-            self.outputs.push_back(Output::Follow { channel: channel.id, after: introduction.after });
+            self.outputs.push_back(Output::Follow { channel: channel.id, after: channel.head });
         }
     }
 

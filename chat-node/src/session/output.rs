@@ -14,6 +14,8 @@ pub enum Output {
     Write(Encoded),
     /// Write a frame behind the events that are queued.
     Queue(Encoded),
+    /// Keep these as the client's cursors, if somebody has to: from now on they move with the frames that are written.
+    Cursors(Cursors),
     /// Check the token, and then as [`Output::Welcome`].
     Identify(Identify),
     /// Gather the channels of the user, each with a head that is not before the cursor unless the cursor is beyond the

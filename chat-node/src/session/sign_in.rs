@@ -7,7 +7,7 @@ use super::sends::Sends;
 use super::timers::Wake;
 use super::{Form, IdentifyRefusal, Live, Output, Session, Stage, Welcome};
 use crate::error::{CloseReason, ErrorCode, Problem};
-use crate::ids::ChannelId;
+use crate::ids::Position;
 use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::{ChannelView, Event, Identify, ServerFrame};
 
@@ -46,14 +46,11 @@ impl Session {
         if polls_again {
             self.tell_what_changed(channels, cursors);
         } else {
-            self.write(&ServerFrame::Ready { server_id: self.server_id, user: &welcome.user, channels });
+            self.tell_all(welcome, cursors);
         }
-        self.forget_what_is_gone(channels, cursors);
-        for channel in channels {
-            // A cursor beyond the head would hear nothing until the channel has come so far.
-            let after = cursors.0.get(&channel.id).map_or(channel.head, |cursor| channel.head.min(*cursor));
-            self.outputs.push_back(Output::Follow { channel: channel.id, after });
-        }
+        let follow =
+            |channel: &ChannelView| Output::Follow { channel: channel.id, after: after(channel, cursors) };
+        self.outputs.extend(channels.iter().map(follow));
         let following: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
         let sends = Sends::new(self.limits.pending_sends);
         let behind = following.clone();
@@ -61,20 +58,29 @@ impl Session {
         self.wait_if_up_to_date(now);
     }
 
+    fn tell_all(&mut self, welcome: &Welcome, cursors: &Cursors) {
+        let channels = welcome.channels.as_slice();
+        if self.form != Form::Dialogue {
+            // None of what is gone, or they would grow for ever.
+            let begun = channels.iter().map(|channel| (channel.id, after(channel, cursors)));
+            self.outputs.push_back(Output::Cursors(Cursors(begun.collect())));
+        }
+        self.write(&ServerFrame::Ready { server_id: self.server_id, user: &welcome.user, channels });
+    }
+
     /// A client that polls was told of its channels by its first poll. Its cursors say which ones those are.
     fn tell_what_changed(&mut self, channels: &[ChannelView], cursors: &Cursors) {
+        let mut begun = cursors.clone();
+        for channel in channels {
+            begun.0.entry(channel.id).and_modify(|cursor| *cursor = channel.head.min(*cursor));
+        }
+        self.outputs.push_back(Output::Cursors(begun));
         for channel in channels.iter().filter(|channel| !cursors.0.contains_key(&channel.id)) {
             self.write(&ServerFrame::Event(Event::ChannelCreate { channel }));
         }
-        for channel_id in gone(channels, cursors) {
+        let known: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
+        for channel_id in cursors.0.keys().copied().filter(|id| !known.contains(id)) {
             self.write(&ServerFrame::Event(Event::ChannelDelete { channel_id }));
-        }
-    }
-
-    /// So that what a client gets back as its cursors does not grow for ever.
-    fn forget_what_is_gone(&mut self, channels: &[ChannelView], cursors: &Cursors) {
-        if self.form != Form::Dialogue {
-            self.outputs.extend(gone(channels, cursors).map(Output::Unfollow));
         }
     }
 
@@ -87,8 +93,7 @@ impl Session {
     }
 }
 
-/// Channels of the cursors that are none of the user's.
-fn gone(channels: &[ChannelView], cursors: &Cursors) -> impl Iterator<Item = ChannelId> {
-    let known: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
-    cursors.0.keys().copied().filter(move |id| !known.contains(id))
+/// Where a channel begins for the client. A cursor beyond the head would hear nothing until the channel has come so far.
+fn after(channel: &ChannelView, cursors: &Cursors) -> Position {
+    cursors.0.get(&channel.id).map_or(channel.head, |cursor| channel.head.min(*cursor))
 }

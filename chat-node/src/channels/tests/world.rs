@@ -185,9 +185,9 @@ impl Client {
         while let Ok(order) = self.orders.try_recv() {
             match order {
                 // What came before it knew its channels is no news, as for a session.
-                Order::Introduce(new) if self.following.insert(new.channel.id) => {
-                    introduced.push(new.channel.id);
-                    node.channels.follow(&self.follower(), new.channel.id, new.after).await.unwrap();
+                Order::Introduce(new) if self.following.insert(new.id) => {
+                    introduced.push(new.id);
+                    node.channels.follow(&self.follower(), new.id, new.head).await.unwrap();
                 }
                 Order::Withdraw(channel) => {
                     self.following.remove(&channel);

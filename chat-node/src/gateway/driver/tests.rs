@@ -1,14 +1,21 @@
+use axum::body::{Body, to_bytes};
+use axum::http::Request as HttpRequest;
+use axum::http::header::AUTHORIZATION;
 use clap::Parser;
+use tower::ServiceExt;
 
 use super::*;
 use crate::admin::status::Status;
 use crate::bus::in_process::InProcessBroker;
 use crate::clock::System;
 use crate::config::{Config, Options};
+use crate::gateway::long_poll;
+use crate::hub::room::Room;
 use crate::ids::UserId;
 use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::node::engine::Engine;
+use crate::protocol::message::Entry;
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
 
@@ -25,6 +32,24 @@ async fn engine() -> Engine {
 
 fn user(name: &str) -> User {
     User { id: name.parse().unwrap(), name: name.to_owned() }
+}
+
+fn token(engine: &Engine, name: &str) -> String {
+    let now_s = engine.gateway.clock.wall_ms() / 1_000;
+    engine.gateway.tokens.sign(&user(name), now_s, Duration::from_secs(60)).unwrap()
+}
+
+/// The direct channel of Ada and Bob, with so many messages.
+async fn direct(engine: &Engine, messages: u32) -> ChannelId {
+    for name in ["ada", "bob"] {
+        engine.gateway.store.put_user(&user(name)).await.unwrap();
+    }
+    let bob: UserId = "bob".parse().unwrap();
+    let channel = engine.gateway.channels.open_direct(&user("ada"), &bob).await.unwrap().id;
+    for nonce in 0..messages {
+        send(engine, channel, nonce).await;
+    }
+    channel
 }
 
 /// A way to a client that reads only when it is let.
@@ -56,15 +81,13 @@ struct Client {
 
 impl Client {
     async fn ready(engine: &Engine, name: &str, cursors: &str) -> Self {
-        let gateway = &engine.gateway;
-        let token =
-            gateway.tokens.sign(&user(name), gateway.clock.wall_ms() / 1_000, Duration::from_secs(60));
+        let (gateway, token) = (&engine.gateway, token(engine, name));
         let ((say, said), (read, frames)) = (mpsc::channel(8), mpsc::channel(8));
         let entered = gateway.enter(None, 16 * 1024).unwrap();
         tokio::spawn(drive(Arc::clone(gateway), Wire { said, read }, entered));
         let mut client = Self { say, frames };
         client.until("hello").await;
-        let identify = format!(r#"{{"op":"identify","token":"{}","cursors":{cursors}}}"#, token.unwrap());
+        let identify = format!(r#"{{"op":"identify","token":"{token}","cursors":{cursors}}}"#);
         client.say.send(identify).await.unwrap();
         client.until("ready").await;
         client
@@ -94,14 +117,7 @@ async fn send(engine: &Engine, channel_id: ChannelId, nonce: u32) {
 #[tokio::test]
 async fn the_replay_of_a_channel_breaks_off_when_it_is_withdrawn() {
     let engine = engine().await;
-    for name in ["ada", "bob"] {
-        engine.gateway.store.put_user(&user(name)).await.unwrap();
-    }
-    let bob: UserId = "bob".parse().unwrap();
-    let channel = engine.gateway.channels.open_direct(&user("ada"), &bob).await.unwrap().id;
-    for nonce in 0..200 {
-        send(&engine, channel, nonce).await;
-    }
+    let (channel, bob) = (direct(&engine, 200).await, "bob".parse().unwrap());
     let mut client = Client::ready(&engine, "bob", &format!(r#"{{"{channel}":"0"}}"#)).await;
     client.until(r#""position":"3""#).await;
     // It has read little of 100 KB, and no more fits in between: the replay stands still.
@@ -111,4 +127,42 @@ async fn the_replay_of_a_channel_breaks_off_when_it_is_withdrawn() {
     send(&engine, ChannelId::OFFICIAL, 0).await;
     let after = client.until(r#""channel_id":"1""#).await;
     assert_eq!(after, Vec::<String>::new());
+}
+
+/// Bob's next poll.
+async fn poll(engine: &Engine, cursors: &str) -> serde_json::Value {
+    let request = HttpRequest::get(format!("/api/v1/poll?cursors={cursors}&wait=1"))
+        .header(AUTHORIZATION, format!("Bearer {}", token(engine, "bob")))
+        .body(Body::empty());
+    let (routes, _) = long_poll::router(Arc::clone(&engine.gateway)).split_for_parts();
+    let answer = routes.oneshot(request.unwrap()).await.unwrap();
+    serde_json::from_slice(&to_bytes(answer.into_body(), 100_000).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_cursors_of_a_poll_are_those_of_who_has_read_its_frames() {
+    let engine = engine().await;
+    let (channel, bob) = (direct(&engine, 3).await, "bob".parse().unwrap());
+    let hub = &engine.gateway.hub;
+    let happens = async {
+        let follows = |room: &Arc<Room>| room.users().contains(&bob);
+        let room = loop {
+            match hub.room(channel).filter(follows) {
+                Some(room) => break room,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        // All at once: an entry is queued for Bob, he is put out, misses another one, and is let in again.
+        room.receive(Entry::Void { channel_id: channel, position: Position(4) });
+        hub.connections.ids().into_iter().for_each(|connection| hub.leave(connection, [&channel]));
+        hub.connections.withdraw(&bob, channel);
+        room.receive(Entry::Void { channel_id: channel, position: Position(5) });
+        let view = serde_json::json!({"id": channel, "kind": "direct", "name": "ada", "head": "5"});
+        hub.connections.introduce(&bob, &serde_json::from_value(view).unwrap());
+    };
+    let cursors = format!("1:0,{channel}:3");
+    let (answer, ()) = tokio::join!(poll(&engine, &cursors), happens);
+    let types: Vec<_> = answer["frames"].as_array().unwrap().iter().map(|frame| &frame["type"]).collect();
+    assert_eq!(types, ["void", "channel_delete", "channel_create"]);
+    assert_eq!(answer["cursors"], format!("1:0,{channel}:5"));
 }

@@ -8,8 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::hub::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
-use crate::protocol::frame::ChannelKindView;
-use crate::session::Introduction;
+use crate::protocol::frame::{ChannelKindView, ChannelView};
 
 /// The most channels that one connection follows, but for direct ones that are opened while it is there.
 pub const FOLLOWED_MAX: usize = 500;
@@ -22,7 +21,7 @@ pub(super) const ORDERS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// Its user has a channel that it may not know.
-    Introduce(Introduction),
+    Introduce(ChannelView),
     /// Its user has a channel no more.
     Withdraw(ChannelId),
     /// Send the client elsewhere after this time.
@@ -42,7 +41,7 @@ pub(super) struct Handle {
 #[derive(Debug)]
 enum Known {
     /// It is signing in; these are new to it unless it is told of them then.
-    NotYet(BTreeMap<ChannelId, Introduction>),
+    NotYet(BTreeMap<ChannelId, ChannelView>),
     /// It has been told of these.
     Told(HashSet<ChannelId>),
 }
@@ -59,25 +58,24 @@ impl Handle {
     pub fn knows(&mut self, channels: impl Iterator<Item = ChannelId>) {
         let told = Known::Told(channels.collect());
         if let Known::NotYet(early) = std::mem::replace(&mut self.known, told) {
-            early.values().for_each(|introduction| self.introduce(introduction));
+            early.values().for_each(|channel| self.introduce(channel));
         }
     }
 
     /// Tells the connection of a channel that it does not know, now or when it has signed in.
-    pub fn introduce(&mut self, introduction: &Introduction) {
-        let channel = &introduction.channel;
+    pub fn introduce(&mut self, channel: &ChannelView) {
         let most = if channel.kind == ChannelKindView::Direct { KNOWN_MAX } else { FOLLOWED_MAX };
         let is_news = match &mut self.known {
             Known::NotYet(early) => {
                 if early.len() < KNOWN_MAX {
-                    early.entry(channel.id).or_insert_with(|| introduction.clone());
+                    early.entry(channel.id).or_insert_with(|| channel.clone());
                 }
                 false
             }
             Known::Told(known) => known.len() < most && known.insert(channel.id),
         };
         if is_news {
-            self.order(Order::Introduce(introduction.clone()));
+            self.order(Order::Introduce(channel.clone()));
         }
     }
 

@@ -6,7 +6,7 @@ use super::*;
 fn a_new_channel_is_told_once_and_followed() {
     let (mut client, _) = Client::live("{}");
     for _ in 0..2 {
-        client.is(Input::Introduced(Introduction { channel: channel(3, 0), after: Position(0) }));
+        client.is(Input::Introduced(channel(3, 0)));
     }
     let outputs = client.outputs();
     assert_eq!(outputs.len(), 2, "{outputs:?}");
@@ -24,6 +24,6 @@ fn a_withdrawn_channel_is_left_and_can_come_back() {
         matches!(&outputs[1..], [Output::Queue(gone)] if gone.as_str() == r#"{"op":"event","type":"channel_delete","channel_id":"2"}"#),
         "{outputs:?}"
     );
-    client.is(Input::Introduced(Introduction { channel: channel(2, 9), after: Position(9) }));
+    client.is(Input::Introduced(channel(2, 9)));
     assert_eq!(client.outputs()[1], follow(2, 9));
 }

@@ -2,27 +2,42 @@
 
 use super::*;
 
+fn cursors(text: &str) -> Output {
+    Output::Cursors(text.parse().unwrap())
+}
+
 #[test]
 fn a_first_poll_is_made_ready_and_a_later_one_is_only_told_what_changed() {
     let poll = Form::Poll(Duration::from_secs(25));
     let (_, outputs) = Client::requested(poll, "");
-    assert!(matches!(&outputs[0], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
-    assert_eq!(outputs[1..], [follow(1, 17), follow(2, 5)]);
+    assert!(matches!(&outputs[1], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
+    assert_eq!(outputs[2..], [follow(1, 17), follow(2, 5)]);
 
     let (_, outputs) = Client::requested(poll, "1:16,2:5");
-    assert_eq!(outputs, [follow(1, 16), follow(2, 5)]);
+    assert_eq!(outputs, [cursors("1:16,2:5"), follow(1, 16), follow(2, 5)]);
 
     let (mut client, outputs) = Client::requested(poll, "1:17,9:3");
     assert!(
-        matches!(&outputs[0], Output::Write(new) if new.as_str().contains("channel_create")),
+        matches!(&outputs[1], Output::Write(new) if new.as_str().contains("channel_create")),
         "{outputs:?}"
     );
     assert!(
-        matches!(&outputs[1], Output::Write(gone) if gone.as_str().contains("channel_delete")),
+        matches!(&outputs[2], Output::Write(gone) if gone.as_str().contains("channel_delete")),
         "{outputs:?}"
     );
-    assert_eq!(outputs[2..], [Output::Unfollow(ChannelId(9)), follow(1, 17), follow(2, 5)]);
+    assert_eq!(outputs[3..], [follow(1, 17), follow(2, 5)]);
     assert_eq!(client.outputs(), []);
+}
+
+#[test]
+fn where_the_client_stands_is_noted_before_the_first_frame_and_no_channel_is_ahead_of_its_head() {
+    let first = |form, sent| Client::requested(form, sent).1.swap_remove(0);
+    // The frames that follow bring in channel 2 and take out channel 9.
+    let poll = Form::Poll(Duration::from_secs(25));
+    assert_eq!(first(poll, ""), cursors("1:17,2:5"));
+    assert_eq!(first(poll, "1:99,9:3"), cursors("1:17,9:3"));
+    // Every stream begins with all channels.
+    assert_eq!(first(Form::Stream, "1:99,9:3"), cursors("1:17,2:5"));
 }
 
 #[test]
@@ -55,8 +70,8 @@ fn a_poll_on_a_node_that_goes_is_answered_at_once_and_a_stream_after_the_delay()
 #[test]
 fn a_stream_is_made_ready_each_time_and_needs_no_sign_of_life() {
     let (mut client, outputs) = Client::requested(Form::Stream, "1:16,9:3");
-    assert!(matches!(&outputs[0], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
-    assert_eq!(outputs[1..], [Output::Unfollow(ChannelId(9)), follow(1, 16), follow(2, 5)]);
+    assert!(matches!(&outputs[1], Output::Write(ready) if ready.as_str().contains(r#""op":"ready""#)));
+    assert_eq!(outputs[2..], [follow(1, 16), follow(2, 5)]);
     client.wait(3_599);
     assert_eq!(client.outputs(), []);
     client.wait(1);

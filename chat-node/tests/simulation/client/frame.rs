@@ -48,4 +48,6 @@ pub struct Listed {
 #[derive(Debug, Deserialize)]
 pub struct Page {
     pub frames: Vec<Frame>,
+    /// Of who has read them.
+    pub cursors: String,
 }

@@ -22,6 +22,10 @@ impl Client {
         for frame in page.frames {
             leave_at = self.hears(frame, way).or(leave_at);
         }
+        let own = self.view().cursors().to_string();
+        if page.cursors != own {
+            self.wrong(format!("it is told to go on from {}, but has seen {own}", page.cursors), None);
+        }
         self.view().is_ready = true;
         leave_at
     }

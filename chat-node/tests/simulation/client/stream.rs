@@ -42,7 +42,7 @@ impl Stream {
 fn heard(event: &str) -> Heard {
     let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
     match (field("id: "), field("data: ")) {
-        (Some(_), Some(data)) => read(data, |frames| Heard::Page(Page { frames })),
+        (Some(id), Some(data)) => read(data, |frames| Heard::Page(Page { frames, cursors: id.to_owned() })),
         (None, Some(data)) => Heard::End(format!("closed: {data}")),
         (_, None) => Heard::SignOfLife,
     }
