@@ -99,6 +99,9 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Optio
     let spec = cluster.spec.as_ref().ok();
     let name = |secret: Option<&crds::SecretRef>| secret.map(|secret| secret.name.clone());
     let rabbitmq = cluster.rabbitmq.as_ref().and_then(|rabbitmq| rabbitmq.secret_name());
+    if cluster.status.observed_generation.is_none() {
+        forget_earlier(ctx, cluster);
+    }
     let (rabbitmq, mongodb, auth) = tokio::join!(
         fetch(ctx, cluster, rabbitmq.map(std::borrow::Cow::into_owned)),
         fetch(ctx, cluster, name(spec.map(|spec| &spec.mongodb.secret_ref))),
@@ -131,6 +134,19 @@ pub(super) fn doubt(ctx: &Context, cluster: &Cluster, (broker, pods): (&BrokerSt
     }
     if let (Some(true), Ok(spec)) = (pods.known().map(|pods| pods.iter().any(cut_off)), &cluster.spec) {
         forget(&spec.mongodb.secret_ref.name);
+    }
+}
+
+/// Whoever makes a cluster has often just made its Secrets too. What is known of those of an earlier one of the same name
+/// would start its pods once, and what is true now start them again.
+fn forget_earlier(ctx: &Context, cluster: &Cluster) {
+    let broker = cluster.rabbitmq.as_ref().and_then(|rabbitmq| rabbitmq.secret_name());
+    let spec = cluster.spec.as_ref().ok();
+    let others =
+        spec.into_iter().flat_map(|spec| [Some(&spec.mongodb.secret_ref), spec.auth.secret_ref.as_ref()]);
+    let others = others.flatten().map(|secret| secret.name.as_str());
+    for name in broker.as_deref().into_iter().chain(others) {
+        ctx.cache.secrets.forget(&cluster.namespace, name);
     }
 }
 

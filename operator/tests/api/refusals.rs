@@ -103,3 +103,20 @@ async fn a_secret_is_believed_for_a_while_unless_what_it_says_is_refused() {
     change("db", json!({ "uri": "mongodb://elsewhere" })).await;
     assert_eq!(namespace.visit("demo").await.unwrap(), 0, "nobody has complained");
 }
+
+#[tokio::test]
+async fn a_cluster_begins_with_the_secrets_as_they_are() {
+    let Some(namespace) = Namespace::remembering_secrets_for(Duration::from_secs(600)).await else { return };
+    namespace.make_secrets().await;
+    let checksum = async |name: &str| {
+        let template = namespace.api::<Deployment>().get(name).await.unwrap().spec.unwrap().template;
+        template.metadata.unwrap().annotations.unwrap()["vibetalk.dev/credentials"].clone()
+    };
+    namespace.make("first", spec()).await;
+    namespace.settle("first").await;
+    let patch = Patch::Merge(json!({ "stringData": { "uri": "mongodb://elsewhere" } }));
+    namespace.api::<Secret>().patch("db", &PatchParams::default(), &patch).await.unwrap();
+    namespace.make("second", spec()).await;
+    namespace.settle("second").await;
+    assert_ne!(checksum("second").await, checksum("first").await);
+}
