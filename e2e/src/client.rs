@@ -21,7 +21,7 @@ use crate::eventually::eventually;
 pub use frame::Author;
 pub use frame::Message;
 pub use gateway::Gateway;
-pub use record::Record;
+pub use record::{Arrival, Record};
 pub use token::{SigningKey, User};
 
 use worker::{Order, Worker};

@@ -53,10 +53,20 @@ impl Access {
 
     /// A client of its API server.
     pub async fn client(&self) -> Result<kube::Client> {
+        Ok(kube::Client::try_from(self.config().await?)?)
+    }
+
+    /// A client of its API server that asks once and no more, so that its user sees what was refused.
+    pub async fn plain_client(&self) -> Result<kube::Client> {
+        let mut config = self.config().await?;
+        config.default_retry = false;
+        Ok(kube::Client::try_from(config)?)
+    }
+
+    async fn config(&self) -> Result<kube::Config> {
         let kubeconfig = kube::config::Kubeconfig::read_from(&self.kubeconfig)
             .with_context(|| format!("cannot read {}", self.kubeconfig.display()))?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
-        Ok(kube::Client::try_from(config)?)
+        Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
     }
 
     fn run(&self, program: &Path) -> Run {

@@ -36,6 +36,7 @@ mod status;
 mod template;
 mod test;
 mod tool;
+mod traffic;
 mod up;
 mod workload;
 

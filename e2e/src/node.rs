@@ -112,6 +112,11 @@ impl Node {
         self.exec(["ctr", "-n", "k8s.io", "images", "rm"])?.args(others).output().await.map(drop)
     }
 
+    /// Gives an image that it has another name too, until the next `up`.
+    pub async fn tag(&self, image: &str, alias: &str) -> Result<()> {
+        self.exec(["ctr", "-n", "k8s.io", "images", "tag", "--force", image, alias])?.output().await.map(drop)
+    }
+
     /// Lets kubelet and service proxy start, once the images are there.
     pub fn admit(&self) -> Result<()> {
         if self.admitted().is_some() { Ok(()) } else { self.mark(ADMITTED) }

@@ -29,8 +29,11 @@ pub enum FromServer {
     Ack { nonce: String, id: String, position: String },
     /// Something happened in a channel.
     Event(Event),
-    /// The heartbeat was heard.
-    HeartbeatAck,
+    /// The heartbeat was heard; the last position of each channel that was sent to its end.
+    HeartbeatAck {
+        #[serde(default)]
+        heads: BTreeMap<String, String>,
+    },
     /// The client should close and come back after the delay.
     Reconnect { delay_ms: u64 },
     /// Something was refused.

@@ -51,6 +51,28 @@ impl Gateway {
         Ok(page.messages)
     }
 
+    /// All messages of a channel as its REST API gives them, oldest first.
+    pub async fn whole_history(&self, token: &str, channel: &str) -> Result<Vec<Message>> {
+        #[derive(Deserialize)]
+        struct Page {
+            messages: Vec<Message>,
+            next: Option<String>,
+        }
+        let mut all = Vec::new();
+        let mut before = String::new();
+        loop {
+            let path = format!("channels/{channel}/messages?limit=100{before}");
+            let page: Page = self.ask(reqwest::Method::GET, &path, (token, None)).await?;
+            all.extend(page.messages);
+            match page.next {
+                Some(next) => before = format!("&before={next}"),
+                None => break,
+            }
+        }
+        all.reverse();
+        Ok(all)
+    }
+
     /// Asks the REST API for something below `/api/v1/`, with a body if there is one.
     pub async fn ask<T: DeserializeOwned>(
         &self,

@@ -38,7 +38,19 @@ struct Log {
     last: u64,
     last_id: u64,
     messages: Vec<Message>,
-    arrived_ms: Vec<u64>,
+    /// When and from where each of these came.
+    arrived: Vec<(u64, u16)>,
+}
+
+/// A message that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// It.
+    pub message: Message,
+    /// The server that it came from.
+    pub server: u16,
+    /// When, in ms since 1970.
+    pub at_ms: u64,
 }
 
 impl Record {
@@ -47,9 +59,13 @@ impl Record {
         if self.connected { self.servers.last().copied() } else { None }
     }
 
-    /// The messages of a channel in the order of their arrival.
-    pub fn messages(&self, channel: &str) -> &[Message] {
-        self.channels.get(channel).map_or(&[], |log| &log.messages)
+    /// The messages of a channel, in the order in which they came.
+    pub fn arrivals(&self, channel: &str) -> Vec<Arrival> {
+        let Some(log) = self.channels.get(channel) else { return Vec::new() };
+        let arrived = log.messages.iter().cloned().zip(&log.arrived);
+        arrived
+            .map(|(message, (at_ms, server))| Arrival { message, server: *server, at_ms: *at_ms })
+            .collect()
     }
 
     /// Whether the client knows of a channel.
@@ -64,9 +80,9 @@ impl Record {
 
     /// The longest time from the storing of a message to its arrival, among those that arrived after `since_ms`.
     pub fn slowest_since(&self, since_ms: u64) -> Duration {
-        let arrivals = self.channels.values().flat_map(|log| log.arrived_ms.iter().zip(&log.messages).rev());
-        let recent = arrivals.filter(|(at, _)| **at >= since_ms);
-        let lags = recent.map(|(at, message)| at.saturating_sub(message.timestamp_ms));
+        let arrivals = self.channels.values().flat_map(|log| log.arrived.iter().zip(&log.messages).rev());
+        let recent = arrivals.filter(|((at, _), _)| *at >= since_ms);
+        let lags = recent.map(|((at, _), message)| at.saturating_sub(message.timestamp_ms));
         Duration::from_millis(lags.max().unwrap_or_default())
     }
 
@@ -146,6 +162,16 @@ impl Record {
         }
     }
 
+    /// The server says where channels end that it has sent to the end.
+    pub fn heads(&mut self, heads: &BTreeMap<String, String>) {
+        for (channel, head) in heads {
+            let (head, seen) = (head.parse::<u64>().unwrap_or(u64::MAX), self.position(channel));
+            if self.follows(channel) && seen < head {
+                self.fault(format!("channel {channel}: sent up to {head}, it is said, and {seen} came"));
+            }
+        }
+    }
+
     fn open(&mut self, channel: Channel) {
         let last = channel.head.parse().unwrap_or(0);
         self.channels.entry(channel.id).or_insert_with(|| Log { last, ..Log::default() });
@@ -161,10 +187,11 @@ impl Record {
             self.fault(format!("message {} is not where its ack said", message.id));
         }
         let id = message.id.parse().unwrap_or(0);
+        let server = self.servers.last().copied().unwrap_or_default();
         let Some(log) = self.channels.get_mut(&channel) else { return };
         let before = std::mem::replace(&mut log.last_id, id);
         log.messages.push(message);
-        log.arrived_ms.push(now_ms());
+        log.arrived.push((now_ms(), server));
         if id <= before {
             self.fault(format!("id {id} of channel {channel} came after id {before}"));
         }
@@ -255,6 +282,16 @@ mod tests {
         record.event(message(5, 50));
         record.check().unwrap();
         assert_eq!(record.servers, [7, 8]);
+    }
+
+    #[test]
+    fn a_head_beyond_what_came_is_a_fault() {
+        let heads = |head: &str| BTreeMap::from([("1".to_owned(), head.to_owned())]);
+        let mut record = signed_in(4);
+        record.heads(&heads("4"));
+        record.check().unwrap();
+        record.heads(&heads("5"));
+        assert!(record.check().is_err());
     }
 
     #[test]

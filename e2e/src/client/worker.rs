@@ -16,6 +16,10 @@ use super::{Ack, OUTSTANDING};
 /// First and longest wait after a failed connection.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// The longest time between two heartbeats. Servers want them less often, but whoever waits for messages wants to know
+/// of a dead server sooner.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
 /// A message to send.
 #[derive(Debug)]
 pub struct Order {
@@ -88,10 +92,13 @@ impl Worker {
             say(&mut connection, order).await?;
         }
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
+        // Since the last beat; a connection on which nothing comes leads nowhere any more.
+        let mut silent = false;
         loop {
             let room = self.outstanding.len() < OUTSTANDING;
             tokio::select! {
                 frame = connection.hear() => {
+                    silent = false;
                     if let Some(delay) = self.heard(frame?, &mut connection).await? {
                         connection.close().await;
                         return Ok(End::Asked(delay));
@@ -105,7 +112,12 @@ impl Worker {
                     let order = self.outstanding.entry(order.nonce.clone()).or_insert(order);
                     say(&mut connection, order).await?;
                 }
-                _ = beat.tick() => connection.say(&ToServer::Heartbeat).await?,
+                _ = beat.tick() => {
+                    if std::mem::replace(&mut silent, true) {
+                        bail!("the server was silent for {heartbeat:?}, though asked for a heartbeat");
+                    }
+                    connection.say(&ToServer::Heartbeat).await?;
+                }
             }
         }
     }
@@ -124,7 +136,7 @@ impl Worker {
         match connection.hear_soon().await? {
             FromServer::Ready { server_id: ready, channels } if ready == server_id => {
                 self.record.send_modify(|record| record.ready(server_id, channels));
-                Ok(Duration::from_millis(heartbeat_ms.max(1_000)))
+                Ok(Duration::from_millis(heartbeat_ms.max(1_000)).min(HEARTBEAT))
             }
             other => bail!("server {server_id} answered identify with {other:?}"),
         }
@@ -148,7 +160,7 @@ impl Worker {
                 self.record.send_modify(|record| record.refused.push(refusal.clone()));
                 self.refused((nonce, retry_after_ms), refusal, connection).await?;
             }
-            FromServer::HeartbeatAck => {}
+            FromServer::HeartbeatAck { heads } => self.record.send_modify(|record| record.heads(&heads)),
             FromServer::Hello { .. } | FromServer::Ready { .. } => bail!("a second greeting: {frame:?}"),
         }
         Ok(None)

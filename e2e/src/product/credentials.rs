@@ -25,8 +25,7 @@ pub const AUTH: &str = "demo-auth";
 pub async fn ensure(client: &kube::Client, namespace: &str, backends: &Backends) -> Result<()> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     write(&secrets, RABBITMQ, rabbitmq(&backends.broker)).await?;
-    let uri = BTreeMap::from([(binding::mongodb::URI, backends.mongodb_uri.clone())]);
-    write(&secrets, MONGODB, uri).await?;
+    set_store(client, namespace, &backends.mongodb_uri).await?;
     if secrets.get_opt(AUTH).await?.is_none() {
         write(&secrets, AUTH, BTreeMap::from([(binding::auth::HS256, random_key()?)])).await?;
     }
@@ -36,6 +35,12 @@ pub async fn ensure(client: &kube::Client, namespace: &str, backends: &Backends)
 /// Points the broker's Secret elsewhere.
 pub async fn set_broker(client: &kube::Client, namespace: &str, broker: &Broker) -> Result<()> {
     write(&Api::namespaced(client.clone(), namespace), RABBITMQ, rabbitmq(broker)).await
+}
+
+/// Points the store's Secret elsewhere.
+pub async fn set_store(client: &kube::Client, namespace: &str, uri: &str) -> Result<()> {
+    let uri = BTreeMap::from([(binding::mongodb::URI, uri.to_owned())]);
+    write(&Api::namespaced(client.clone(), namespace), MONGODB, uri).await
 }
 
 /// The key that signs the tokens of a namespace's users.

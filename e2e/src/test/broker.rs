@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::product::Broker;
 
@@ -53,9 +54,40 @@ impl Management {
         Ok(())
     }
 
+    /// Makes a user who may do what the product asks for and no more, or gives the user another password. The login.
+    pub async fn ensure_user(&self, name: &str, password: &str) -> Result<Broker> {
+        let user = json!({ "password": password, "tags": "monitoring" });
+        self.put(&format!("users/{name}"), &user).await?;
+        let own = r"^(vt|srv)\..*";
+        let permissions = json!({ "configure": own, "write": own, "read": own });
+        self.put(&format!("permissions/{}/{name}", self.vhost()), &permissions).await?;
+        let login = (name.to_owned(), password.to_owned());
+        Ok(Broker { username: login.0, password: login.1, ..self.broker.clone() })
+    }
+
+    /// Removes a user.
+    pub async fn delete_user(&self, name: &str) -> Result<()> {
+        let response = self.call(reqwest::Method::DELETE, &format!("users/{name}")).send().await?;
+        response.error_for_status().with_context(|| format!("cannot delete the broker's user {name}"))?;
+        Ok(())
+    }
+
+    async fn put(&self, path: &str, body: &serde_json::Value) -> Result<()> {
+        let response = self.call(reqwest::Method::PUT, path).json(body).send().await?;
+        response.error_for_status().with_context(|| format!("the broker refuses {path}"))?;
+        Ok(())
+    }
+
     fn request(&self, method: reqwest::Method, rest: &str) -> reqwest::RequestBuilder {
-        let vhost = utf8_percent_encode(&self.broker.vhost, NON_ALPHANUMERIC);
-        let url = format!("{}/api/exchanges/{vhost}{rest}", self.broker.management);
+        self.call(method, &format!("exchanges/{}{rest}", self.vhost()))
+    }
+
+    fn vhost(&self) -> String {
+        utf8_percent_encode(&self.broker.vhost, NON_ALPHANUMERIC).to_string()
+    }
+
+    fn call(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}/api/{path}", self.broker.management);
         self.http.request(method, url).basic_auth(&self.broker.username, Some(&self.broker.password))
     }
 }

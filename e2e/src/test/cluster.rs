@@ -4,12 +4,11 @@ mod autoscaling;
 mod chat;
 mod deletion;
 mod idle;
-mod node_loss;
 mod operator_loss;
 mod ready;
 mod refusal;
 mod repair;
-mod scaling;
+mod story;
 
 use super::case::{Case, case};
 use super::world::World;
@@ -28,11 +27,6 @@ pub const CASES: &[Case<World>] = &[
     case("messages are in the store with bucket and id in order", 120, |world| {
         Box::pin(chat::stored_in_order(world))
     }),
-    case(
-        "scaling to 3 gives distinct server ids spread over nodes, and back to 2 nobody loses anything",
-        420,
-        |world| Box::pin(scaling::up_and_down(world)),
-    ),
     case("CPU load scales a cluster up", 420, |world| Box::pin(autoscaling::by_cpu(world))),
     case("a deleted exchange is back within the poll interval", 90, |world| {
         Box::pin(repair::exchange(world))
@@ -42,8 +36,8 @@ pub const CASES: &[Case<World>] = &[
         Box::pin(operator_loss::replaced(world))
     }),
     case("an idle minute makes no write", 240, |world| Box::pin(idle::minute(world))),
-    case("a killed node does not end the service, and its pods return elsewhere", 480, |world| {
-        Box::pin(node_loss::survived(world))
+    case("whatever is done to a cluster, its users lose, double and reorder nothing", 900, |world| {
+        Box::pin(story::tell(world))
     }),
     case("deleting a cluster removes its objects and exchanges", 300, |world| {
         Box::pin(deletion::complete(world))

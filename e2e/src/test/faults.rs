@@ -1,9 +1,7 @@
 //! What the product does while nodes of a broker cluster, the store and chat nodes die, hang and come back.
 
 mod balancer;
-mod crowd;
 mod fleet;
-mod oracle;
 mod parts;
 mod story;
 mod variant;

@@ -11,21 +11,23 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::world::{ROLL, World};
-use crate::client::{Gateway, SigningKey};
 use crate::eventually::eventually;
 use crate::product::{FIELD_MANAGER, credentials, ensure_namespace, example};
+use crate::traffic::Place;
 
 /// A namespace with the three Secrets, for chat clusters.
 pub struct Scene {
     /// The namespace.
     pub namespace: String,
     world: Arc<World>,
+    /// What is in the store stays after the namespace, so every time has databases of its own.
+    time: u32,
 }
 
 impl Scene {
     /// Makes the namespace anew.
     pub async fn open(world: &Arc<World>, namespace: &str) -> Result<Self> {
-        let scene = Self { namespace: namespace.to_owned(), world: world.clone() };
+        let scene = Self { namespace: namespace.to_owned(), world: world.clone(), time: fastrand::u32(..) };
         scene.close().await?;
         ensure_namespace(&world.client, namespace).await?;
         credentials::ensure(&world.client, namespace, &world.target.backends).await?;
@@ -78,7 +80,7 @@ impl Scene {
             "rabbitmq": { "secretRef": { "name": credentials::RABBITMQ }, "partitions": 2 },
             "mongodb": {
                 "secretRef": { "name": credentials::MONGODB },
-                "database": format!("{}-{name}", self.namespace),
+                "database": format!("{}-{name}-{:08x}", self.namespace, self.time),
             },
             "auth": { "secretRef": { "name": credentials::AUTH } },
             "drain": { "window": "2s" },
@@ -90,6 +92,13 @@ impl Scene {
             "metadata": { "name": name, "namespace": self.namespace },
             "spec": spec,
         })
+    }
+
+    /// Merges `changes` into the spec of a chat cluster that exists.
+    pub async fn change(&self, name: &str, changes: Value) -> Result<VibeTalkCluster> {
+        let patch = Patch::Merge(json!({ "spec": changes }));
+        let changed = self.clusters().patch(name, &PatchParams::default(), &patch).await;
+        changed.with_context(|| format!("cannot change the chat cluster {name}"))
     }
 
     /// Waits until a chat cluster is ready.
@@ -116,14 +125,10 @@ impl Scene {
         ClusterKey::new(&self.namespace, name).prefix()
     }
 
-    /// The way in by a host name.
-    pub fn gateway(&self, host: &str) -> Gateway {
-        self.world.gateway.with_host(host)
-    }
-
-    /// Signs the tokens of the namespace's users.
-    pub async fn key(&self) -> Result<SigningKey> {
-        credentials::signing_key(&self.world.client, &self.namespace).await
+    /// Where the users of the chat cluster at a host name go.
+    pub async fn place(&self, host: &str) -> Result<Place> {
+        let key = credentials::signing_key(&self.world.client, &self.namespace).await?;
+        Ok(Place { gateway: self.world.gateway.with_host(host), key })
     }
 }
 

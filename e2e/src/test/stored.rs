@@ -5,6 +5,8 @@ use futures::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 
+use crate::traffic::Kept;
+
 /// Where snowflakes count from: 2025-01-01, in ms since the Unix epoch.
 const EPOCH_MS: i64 = 1_735_689_600_000;
 
@@ -25,6 +27,15 @@ impl Stored {
     /// When it was written, by its id, in ms since the Unix epoch.
     pub fn timestamp_ms(&self) -> i64 {
         (self.id >> 22) + EPOCH_MS
+    }
+}
+
+impl TryFrom<Stored> for Kept {
+    type Error = anyhow::Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        let position = stored.position.try_into().context("a position is negative")?;
+        Ok(Self { id: stored.id.to_string(), position, content: stored.content })
     }
 }
 

@@ -60,21 +60,6 @@ impl World {
         Chat::sign_in_elsewhere(&self.gateway, (&self.key, &User::new(id, id)), others).await
     }
 
-    /// Signs in `count` users, so that every one of the example's `servers` has at least one.
-    pub async fn crowd(&self, count: usize, servers: usize) -> Result<Vec<Arc<Chat>>> {
-        let mut crowd = Vec::new();
-        let mut met = Vec::new();
-        while met.len() < servers {
-            let chat = self.sign_in_elsewhere(&format!("crowd-{}", crowd.len()), &met).await?;
-            met.push(chat.server()?);
-            crowd.push(Arc::new(chat));
-        }
-        while crowd.len() < count {
-            crowd.push(Arc::new(self.sign_in(&format!("crowd-{}", crowd.len())).await?));
-        }
-        Ok(crowd)
-    }
-
     /// The example.
     pub async fn demo(&self) -> Result<VibeTalkCluster> {
         let clusters: Api<VibeTalkCluster> = Api::namespaced(self.client.clone(), DEMO_NAMESPACE);

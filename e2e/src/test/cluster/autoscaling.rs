@@ -8,15 +8,15 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::Api;
 use serde_json::json;
 
-use crate::client::{Chat, User};
 use crate::eventually::eventually;
-use crate::test::chatter::Chatter;
 use crate::test::scene::Scene;
 use crate::test::world::World;
+use crate::traffic::{Crowd, Manner};
 
 const NAME: &str = "busy";
 const HOST: &str = "busy.vibetalk.test";
-const TALKERS: usize = 24;
+/// They talk as fast as they are let.
+const MANNER: Manner = Manner { users: 24, in_group: 0, pause: Duration::from_millis(2) };
 /// Of so small a request that idling stays below it and chatting does not.
 const TARGET: i32 = 40;
 /// For metrics to be gathered and the autoscaler to look.
@@ -49,13 +49,8 @@ async fn scaled(world: &World, scene: &Scene) -> Result<()> {
     let replicas = scene.clusters().get(NAME).await?.spec.replicas;
     ensure!(replicas == Some(1), "idle at {idle} %, yet {replicas:?} replicas are wanted");
 
-    let (gateway, key) = (scene.gateway(HOST), scene.key().await?);
-    let mut crowd = Vec::new();
-    for index in 0..TALKERS {
-        let user = User::new(&format!("talker-{index}"), "Talker");
-        crowd.push(Arc::new(Chat::sign_in(&gateway, &key, &user).await?));
-    }
-    let chatter = Chatter::start(crowd, TALKERS, Duration::from_millis(2));
+    let place = scene.place(HOST).await?;
+    let mut crowd = Crowd::gather(&place, MANNER).await?;
     let grown = eventually("the autoscaler asks for more and the new chat nodes serve", PATIENCE, || async {
         let cluster = scene.clusters().get(NAME).await?;
         let ready = cluster.status.map_or(0, |status| status.ready_replicas);
@@ -67,10 +62,9 @@ async fn scaled(world: &World, scene: &Scene) -> Result<()> {
         Ok(())
     });
     let grown = grown.await;
-    let talked = chatter.stop().await;
+    let judged = place.judge(&mut crowd).await;
     grown?;
-    talked.context("while the cluster grew")?;
-    Ok(())
+    judged.map(drop).context("while the cluster grew")
 }
 
 /// Measured CPU use in percent of the request.
