@@ -1,7 +1,8 @@
 //! Programs that go on running when this one has ended.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::process;
 const MARK: &str = "VT_E2E_SPEC";
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const POLL: Duration = Duration::from_millis(50);
+/// How long a process may be between two programs.
+const EXEC_PATIENCE: Duration = Duration::from_secs(1);
+const ENVIRONMENT_MAX: usize = 64 * 1024;
 
 /// A program with its arguments, that runs as a part of the cluster until it is ended.
 #[derive(Clone, Debug)]
@@ -152,10 +156,31 @@ pub fn is_marked(pid: i32) -> bool {
 
 /// The mark in the environment of a process.
 fn mark(pid: i32) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environment = environment(pid)?;
     let variables = environment.split(|byte| *byte == 0);
     let mut marks = variables.filter_map(|one| one.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="));
     marks.next().map(|mark| String::from_utf8_lossy(mark).into_owned())
+}
+
+/// The environment that a process was started with, as much of it as our own daemons can have.
+fn environment(pid: i32) -> Option<Vec<u8>> {
+    let deadline = std::time::Instant::now() + EXEC_PATIENCE;
+    let mut environment = vec![0; ENVIRONMENT_MAX];
+    loop {
+        // In one step: between two, another program may take the process over, and the rest would be missing.
+        let length = File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut environment).ok()?;
+        // While that happens there is none.
+        if length > 0 || !has_program(pid) || std::time::Instant::now() > deadline {
+            environment.truncate(length);
+            return Some(environment);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process has a program: kernel threads have none, and zombies no longer.
+fn has_program(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 
 #[cfg(test)]
@@ -206,6 +231,23 @@ mod tests {
         daemon.configuration = "changed".into();
         assert!(!daemon.runs_as_wanted());
         assert!(gone(&daemon).await);
+    }
+
+    #[test]
+    fn the_mark_of_a_process_is_read_also_while_it_changes_its_program() {
+        // Each of these shells becomes another one at once, 200 times over.
+        let script = "[ $0 -eq 0 ] || exec sh -c \"$1\" $(($0 - 1)) \"$1\"; read -r _";
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", script, "200", script])
+            .env(MARK, "x")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let unread = (0..5_000).filter(|_| mark(pid).is_none()).count();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(unread, 0);
     }
 
     #[tokio::test]
