@@ -14,10 +14,13 @@ use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::conformance::End;
 
 const URI: &str = "VT_TEST_RABBITMQ_URI";
+/// How long a broker may be away.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The broker, as the operator would use it.
 pub struct Broker {
@@ -63,10 +66,22 @@ impl Broker {
     }
 
     async fn channel(&self) -> (Connection, Channel) {
+        let begun = Instant::now();
+        loop {
+            match self.try_channel().await {
+                Ok(both) => return both,
+                // A broker that has just come back does not take everybody at once.
+                Err(error) if begun.elapsed() > PATIENCE => panic!("{error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    async fn try_channel(&self) -> lapin::Result<(Connection, Channel)> {
         let properties = ConnectionProperties::default();
-        let connection = Connection::connect_uri(self.uri.clone(), properties).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        (connection, channel)
+        let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+        let channel = connection.create_channel().await?;
+        Ok((connection, channel))
     }
 
     /// A node's bus that is connected.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chat_node::bus::Audience;
 use chat_node::ids::{ChannelId, UserId};
-use crds::node::Dependency;
 use crds::{TopologyOrder, TopologyPlan};
 
+use super::broker;
 use super::conformance::{End, number_of, to_everyone, users};
 
 /// Between two messages.
@@ -60,7 +60,8 @@ impl Talk {
     pub async fn talk(&mut self, count: usize) {
         for _ in 0..count {
             for end in &self.ends {
-                assert_eq!(end.bus.health(), Dependency::Reachable, "the broker is there all the time");
+                // Confirms may be late for a moment on a busy machine.
+                broker::healthy(&*end.bus).await;
                 self.published += 1;
                 let audience = Audience::Channel { id: CHANNEL, members: &self.members };
                 end.bus.publish(&to_everyone(self.published), audience);
