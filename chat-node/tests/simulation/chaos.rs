@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, SKEW_MS};
 use crate::dice::Dice;
+use crate::flaw::Flaw;
 use crate::life::Life;
 use crate::network::Link;
 use crate::operator::Operator;
@@ -17,7 +18,7 @@ use crate::world::World;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Crash,
     Drain,
     Pause,
@@ -80,7 +81,8 @@ impl Chaos {
     pub fn new(cluster: &Arc<Cluster>) -> Self {
         let dice = cluster.world.dice.fork();
         let share = 0.1 + 0.6 * dice.with(fastrand::Rng::f64);
-        let kinds = KINDS.into_iter().filter(|_| dice.happens(share)).collect();
+        let needed = cluster.world.flaw.map_or(&[][..], Flaw::shows_in);
+        let kinds = KINDS.into_iter().filter(|kind| dice.happens(share) | needed.contains(kind)).collect();
         let pace_ms = 500 << dice.up_to(4);
         Self { cluster: Arc::clone(cluster), operator: Operator::new(cluster), dice, kinds, pace_ms }
     }
@@ -140,7 +142,9 @@ impl Chaos {
                 self.while_it_lasts(long * 2, move |weather| weather.cut_off.extend([node]));
             }),
             Kind::StoreFails => self.while_it_lasts(long, move |weather| weather.store_fails = often),
-            Kind::StoreLate => self.while_it_lasts(long, move |weather| weather.store_late = 0.2 + often),
+            Kind::StoreLate => {
+                self.while_it_lasts(long, move |weather| weather.store_late = 0.1 + often / 2.0)
+            }
             Kind::StoreSlow => self.while_it_lasts(long, |weather| weather.store_ms = 700),
             Kind::StoreStalls => {
                 self.while_it_lasts(long * 2, move |weather| weather.store_stalls = 0.2 + often)

@@ -6,6 +6,7 @@ use chat_node::ids::AccessVersion;
 use chat_node::protocol::message::Entry;
 use chat_node::store::{Reservation, StoreError};
 
+use crate::chaos::Kind;
 use crate::model::Tables;
 
 /// How old roles are that are read too late, in ms.
@@ -41,6 +42,19 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// The faults without which it hardly ever shows: they are in every run that is to find it.
+    pub fn shows_in(self) -> &'static [Kind] {
+        match self {
+            Self::SealsReplace | Self::LateWritersReplace => &[Kind::StoreLate, Kind::StoreStalls],
+            _ => &[],
+        }
+    }
+
+    /// How often a write takes effect late because of it, without which it hardly ever shows.
+    pub fn delays(self, call: &str) -> f64 {
+        if (self, call) == (Self::RolesHaveNoFence, "set_role") { 0.3 } else { 0.0 }
+    }
+
     pub fn before_insert(self, entry: &Entry, tables: &mut Tables) {
         match (self, entry) {
             (Self::SealsReplace, Entry::Void { channel_id, position }) => {

@@ -100,7 +100,7 @@ impl Remote {
                 return self.fail(call, "before").await;
             }
             Fate::AnswerLost
-        } else if self.dice.happens(late) {
+        } else if self.dice.happens(late.max(self.world.flaw.map_or(0.0, |flaw| flaw.delays(call)))) {
             Fate::Late
         } else {
             Fate::Answered

@@ -9,7 +9,7 @@ use crate::ids::{ChannelId, Position};
 use crate::protocol::message::Entry;
 use crate::store::{Store, StoreError};
 
-/// How long a hole may still be filled by its writer before a reader seals it.
+/// How long a hole may still be filled by its writer at least before a reader seals it; at most twice as long.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How often the log is read again until what was sealed shows.
 const ATTEMPTS: u32 = 5;
@@ -31,7 +31,8 @@ pub(super) async fn read(
     if holes(after, &entries, limit).is_empty() {
         return Ok(entries);
     }
-    sleep(PATIENCE).await;
+    // Nodes that miss the same entry ask at the same time: the first to seal spares the others from doing it.
+    sleep(PATIENCE.mul_f64(1.0 + fastrand::f64())).await;
     for attempt in 1..=ATTEMPTS {
         let mut entries = store.entries_after(channel, after, limit).await?;
         let holes = holes(after, &entries, limit);
