@@ -39,7 +39,7 @@ use crate::tool::{Module, Tool};
 
 use case::{Case, Tally};
 use chart::Chart;
-use faults::{Asked, Ground};
+use faults::Ground;
 use neighbours::Neighbours;
 use selection::Selection;
 use stand::Stand;
@@ -194,11 +194,8 @@ impl Session<'_> {
     /// On services of their own, after all others: nothing else shall be harmed, or slow them down.
     async fn faults(&mut self) {
         let selection = self.selection.clone();
-        let trials = faults::TRIALS.iter();
-        let wanted: Vec<_> = trials
-            .filter(|trial| trial.asked == Asked::WithAll || !selection.is_everything())
-            .filter(|trial| selection.takes(Stage::Faults, trial.name))
-            .collect();
+        let wanted: Vec<_> =
+            faults::TRIALS.iter().filter(|trial| selection.takes(Stage::Faults, trial.name)).collect();
         if wanted.is_empty() {
             return;
         }

@@ -26,7 +26,8 @@ const COOKIE: &str = ".erlang.cookie";
 const TICK_S: u32 = 8;
 
 const CLUSTERED_WITHIN: Duration = Duration::from_secs(60);
-const BLOCK_WITHIN: Duration = Duration::from_secs(30);
+/// The order starts an Erlang machine of its own.
+const BLOCK_WITHIN: Duration = Duration::from_secs(120);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 impl Site {

@@ -30,21 +30,10 @@ pub struct Ground {
     _lock: Lock,
 }
 
-/// When a test is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// With all others.
-    WithAll,
-    /// Only by its stage or name: it takes too long where the machine does something else.
-    ByName,
-}
-
 /// A test that has a site of its own, so that all of them can run at the same time.
 pub struct Trial {
     /// What holds if it passes.
     pub name: &'static str,
-    /// Whether it is part of a run of all tests.
-    pub asked: Asked,
     run: fn(Arc<Ground>) -> LocalBoxFuture<'static, Result<()>>,
 }
 
@@ -52,12 +41,10 @@ pub struct Trial {
 pub const TRIALS: [Trial; 2] = [
     Trial {
         name: "bus and store go through dead, hung and blocked brokers and stores",
-        asked: Asked::ByName,
         run: |ground| Box::pin(parts::go_through(ground)),
     },
     Trial {
         name: "whatever dies or hangs, every client gets every message once and in order",
-        asked: Asked::WithAll,
         run: |ground| Box::pin(story::tell(ground)),
     },
 ];
