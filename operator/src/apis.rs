@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kube::Client;
+use kube::core::Status;
 use tokio::sync::watch;
 
 use crate::backoff::jitter;
@@ -66,7 +67,26 @@ async fn is_served(client: &Client, kind: Kind) -> kube::Result<bool> {
     let resource = kind.resource();
     match client.list_api_group_resources(&resource.api_version).await {
         Ok(list) => Ok(list.resources.iter().any(|one| one.name == resource.plural)),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Err(kube::Error::Api(status)) if is_unknown(&status) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether the API server says that it does not know a kind. To a path that it does not know it answers in plain text,
+/// without the reason that `Status::is_not_found` looks for.
+pub fn is_unknown(status: &Status) -> bool {
+    status.code == 404
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_404_in_plain_text_says_that_a_kind_is_not_there() {
+        let plain = Status::failure("404 page not found", "Failed to parse error data").with_code(404);
+        assert!(is_unknown(&plain));
+        let refused = Status::failure("no", "Forbidden").with_code(403);
+        assert!(!is_unknown(&refused));
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::explain;
 use crate::admin::{self, Readiness};
-use crate::apis::Apis;
+use crate::apis::{Apis, is_unknown};
 use crate::args;
 use crate::backoff::{Backoff, jitter};
 use crate::cache::Cache;
@@ -113,7 +113,7 @@ async fn served(client: &Client, namespaces: &[String]) {
         let call = api.list_metadata(&one);
         match tokio::time::timeout(CONNECT_DEADLINE, call).await {
             Ok(Ok(_)) => return,
-            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => tracing::warn!(
+            Ok(Err(kube::Error::Api(status))) if is_unknown(&status) => tracing::warn!(
                 "the API server does not know VibeTalkClusters; \
                  install them with `vibetalk-operator crds | kubectl apply --server-side -f -`"
             ),

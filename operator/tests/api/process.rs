@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -65,8 +65,11 @@ async fn the_second_operator_takes_over_when_the_first_ends_and_changes_nothing(
     );
 
     first.end().await;
+    let handed_back = Instant::now();
     eventually("the second holds the lease", async || holder(&namespace).await.as_deref() == Some("second"))
         .await;
+    let waited = handed_back.elapsed();
+    assert!(waited < Duration::from_secs(4), "the second waited {waited:?}, as if the first had died");
     let visited = "vibetalk_operator_reconciles_total{result=\"ok\"}";
     eventually("the second has looked at the cluster", async || {
         second.get("/metrics").await.is_some_and(|metrics| metrics.contains(visited))
