@@ -19,6 +19,7 @@ use crate::progress::Progress;
 
 pub use announcement::Announcement;
 pub use backends::{Backends, Broker};
+pub use operator::install_chart;
 pub use target::{Target, at_home};
 
 /// Namespace of the operator.

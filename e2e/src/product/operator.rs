@@ -1,5 +1,7 @@
 //! The operator, by its chart.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use super::{SYSTEM, Target, diagnosis};
@@ -7,9 +9,13 @@ use super::{SYSTEM, Target, diagnosis};
 /// Name of the Helm release, and so of the operator's Deployment.
 pub const RELEASE: &str = "vibetalk-operator";
 
-/// Installs the chart, or upgrades the release to the target's images; back when the operator is ready.
+/// Installs the chart of the work tree, or upgrades the release to the target's images; back when the operator is ready.
 pub async fn install(target: &Target, client: &kube::Client) -> Result<()> {
-    let chart = target.paths.tree.join("charts/vibetalk-operator");
+    install_chart(target, client, &target.paths.tree.join("charts/vibetalk-operator")).await
+}
+
+/// The same with the chart in a directory.
+pub async fn install_chart(target: &Target, client: &kube::Client, chart: &Path) -> Result<()> {
     let (repository, tag) = split(&target.images.operator)?;
     let chart = chart.to_string_lossy().into_owned();
     let values = [

@@ -3,12 +3,14 @@
 mod autoscaling;
 mod chat;
 mod deletion;
+mod handover;
 mod idle;
 mod operator_loss;
 mod ready;
 mod refusal;
 mod repair;
 mod story;
+mod upgrade;
 
 use super::case::{Case, case};
 use super::world::World;
@@ -34,6 +36,12 @@ pub const CASES: &[Case<World>] = &[
     case("a deleted Service is back at once", 60, |world| Box::pin(repair::service(world))),
     case("a killed operator is replaced and changes nothing", 240, |world| {
         Box::pin(operator_loss::replaced(world))
+    }),
+    case("an operator that is told to end hands over at once", 180, |world| {
+        Box::pin(handover::at_once(world))
+    }),
+    case("an upgrade of the chart from its previous revision leaves clusters alone", 300, |world| {
+        Box::pin(upgrade::from_previous_revision(world))
     }),
     case("an idle minute makes no write", 240, |world| Box::pin(idle::minute(world))),
     case("whatever is done to a cluster, its users lose, double and reorder nothing", 900, |world| {

@@ -57,11 +57,21 @@ impl Operators {
 
     /// Waits until as many others are ready.
     pub async fn replaced(&self) -> Result<()> {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        self.ready_without(&names).await
+    }
+
+    /// Waits until as many as before are ready without this one.
+    pub async fn replaced_one(&self, gone: &str) -> Result<()> {
+        self.ready_without(&[gone]).await
+    }
+
+    async fn ready_without(&self, gone: &[&str]) -> Result<()> {
         eventually("new operators are ready", PATIENCE, || async {
             let now = listed(&self.api).await?;
-            let is_fresh = |pod: &&Pod| is_ready(pod) && !self.names.contains(&pod.name_any());
-            let fresh = now.iter().filter(is_fresh).count();
-            ensure!(fresh == self.names.len(), "{fresh} of {}", self.names.len());
+            let stays = |pod: &&Pod| is_ready(pod) && !gone.contains(&pod.name_any().as_str());
+            let ready = now.iter().filter(stays).count();
+            ensure!(ready == self.names.len(), "{ready} of {}", self.names.len());
             Ok(())
         })
         .await

@@ -34,14 +34,15 @@ pub async fn replaced(world: Arc<World>) -> Result<()> {
 }
 
 /// The new operator does what the old one did, as one sees by a Service that it must make again.
-async fn at_work(world: &World) -> Result<()> {
+pub async fn at_work(world: &World) -> Result<()> {
     let services: Api<Service> = Api::namespaced(world.client.clone(), DEMO_NAMESPACE);
     services.delete(DEMO, &DeleteParams::default()).await?;
     eventually("the new operator repairs", PATIENCE, || async { Ok(services.get(DEMO).await?) }).await?;
     Ok(())
 }
 
-fn names(pods: &[Pod]) -> Vec<String> {
+/// The names of pods, in order.
+pub fn names(pods: &[Pod]) -> Vec<String> {
     let mut names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
     names.sort();
     names
