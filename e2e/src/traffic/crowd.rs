@@ -135,7 +135,9 @@ impl Crowd {
             |talker: &Talker| (talker.acks.load(Ordering::Relaxed), talker.chat.record().position(OFFICIAL));
         let before: Vec<_> = self.talkers.iter().map(|talker| now(talker)).collect();
         eventually("every user talks and hears", PATIENCE, || async {
-            self.check()?;
+            if let Err(wrong) = self.check() {
+                return Ok(Err(wrong));
+            }
             for (talker, before) in self.talkers.iter().zip(&before) {
                 let (acks, position) = now(talker);
                 let Talker { name, chat, .. } = &**talker;
@@ -143,9 +145,9 @@ impl Crowd {
                 ensure!(acks > before.0 + 1, "{name} gets no acks; {}", chat.record().summary());
                 ensure!(position > before.1, "{name} hears nothing; {}", chat.record().summary());
             }
-            Ok(())
+            Ok(Ok(()))
         })
-        .await
+        .await?
     }
 
     /// Ends the talk, and waits until every message is everywhere.
