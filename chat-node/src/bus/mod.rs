@@ -7,6 +7,7 @@ pub mod in_process;
 pub mod partition;
 pub mod rabbitmq;
 pub mod routing;
+mod standing;
 mod wanted;
 
 use std::fmt::Debug;
@@ -19,6 +20,7 @@ use crds::{RoutingMode, TopologyOrder};
 pub use self::envelope::{Envelope, Notice};
 pub use self::following::Following;
 pub use self::routing::{Topic, USER_ROUTING_MEMBERS_MAX};
+pub use self::standing::Standing;
 use crate::ids::{ChannelId, UserId};
 
 /// Received envelopes that may wait for the node.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::node::Dependency;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 use super::Channels;
 use crate::hub::room::Room;
@@ -24,12 +26,9 @@ const PER_READ: usize = 500;
 impl Channels {
     /// Compares for ever.
     pub async fn keep_comparing(self: Arc<Self>, report: impl Fn(Dependency)) {
-        let mut round = 0_u32;
+        let (mut round, mut look) = (0_u32, None::<JoinHandle<()>>);
         loop {
-            let degraded = self.bus.health() != Dependency::Reachable;
-            self.metrics.degraded.set(degraded.into());
-            let period = if degraded { DEGRADED } else { HEALTHY };
-            tokio::time::sleep(period.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            let degraded = self.until_due().await;
             report(match self.compare(self.hub.rooms()).await {
                 Ok(()) => Dependency::Reachable,
                 Err(error) => Dependency::Unreachable { reason: error.to_string() },
@@ -37,9 +36,23 @@ impl Channels {
             round = round.wrapping_add(1);
             if round.is_multiple_of(LOOKS) {
                 self.hub.sweep();
-                if degraded {
-                    self.introduce_missed(self.hub.connections.users()).await;
+                if degraded && look.as_ref().is_none_or(JoinHandle::is_finished) {
+                    look = Some(self.introduce_missed_soon(self.hub.connections.users()));
                 }
+            }
+        }
+    }
+
+    /// Waits until the next comparison is due; gives whether the broker is away. That it has gone is noticed at once, not
+    /// only at the end of a long pause.
+    async fn until_due(&self) -> bool {
+        let end = Instant::now() + jittered(HEALTHY);
+        loop {
+            sleep(jittered(DEGRADED)).await;
+            let degraded = self.bus.health() != Dependency::Reachable;
+            self.metrics.degraded.set(degraded.into());
+            if degraded || Instant::now() >= end {
+                return degraded;
             }
         }
     }
@@ -67,4 +80,8 @@ impl Channels {
         }
         Ok(())
     }
+}
+
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use super::{Channels, shown};
 use crate::ids::{AccessVersion, GroupId, Position, UserId};
 use crate::store::{Channel, ChannelKind, StoreError};
@@ -31,14 +33,14 @@ impl Channels {
         });
     }
 
-    pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) {
+    pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) -> JoinHandle<()> {
         let channels = Arc::clone(self);
-        tokio::spawn(async move { channels.introduce_missed(users).await });
+        tokio::spawn(async move { channels.introduce_missed(users).await })
     }
 
     /// Looks for channels that these users have got without this node hearing of it. One user after the other: it is
     /// no hurry, and there may be many.
-    pub(super) async fn introduce_missed(self: &Arc<Self>, users: Vec<UserId>) {
+    async fn introduce_missed(self: &Arc<Self>, users: Vec<UserId>) {
         for user in users {
             if let Err(error) = self.introduce_all(&user).await {
                 tracing::debug!(%error, "the look for new channels broke off");

@@ -34,6 +34,8 @@ pub enum Kind {
     BusLoses,
     BusRepeats,
     BusSlow,
+    BusNacks,
+    BusHangs,
     Deaf,
     Away,
     Apart,
@@ -42,7 +44,7 @@ pub enum Kind {
     WiresSlow,
 }
 
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 23] = [
     Kind::Crash,
     Kind::Drain,
     Kind::Pause,
@@ -58,6 +60,8 @@ const KINDS: [Kind; 21] = [
     Kind::BusLoses,
     Kind::BusRepeats,
     Kind::BusSlow,
+    Kind::BusNacks,
+    Kind::BusHangs,
     Kind::Deaf,
     Kind::Away,
     Kind::Apart,
@@ -154,6 +158,8 @@ impl Chaos {
             Kind::BusLoses => self.while_it_lasts(long, move |weather| weather.bus_loses = often * 2.0),
             Kind::BusRepeats => self.while_it_lasts(long, move |weather| weather.bus_repeats = often),
             Kind::BusSlow => self.while_it_lasts(long, |weather| weather.bus_ms = 3_000),
+            Kind::BusNacks => self.while_it_lasts(long, move |weather| weather.bus_nacks = often),
+            Kind::BusHangs => self.while_it_lasts(long, move |weather| weather.bus_hangs = often / 4.0),
             Kind::Deaf => self.cut(Link::Deaf, long),
             Kind::Away => self.cut(Link::Away, long),
             Kind::Apart => self.part(long),

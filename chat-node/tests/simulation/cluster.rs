@@ -1,7 +1,7 @@
 //! The nodes: real ones, but for their ports, their store, their bus and their clocks.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -40,6 +40,9 @@ pub const ADMIN: &str = "ada";
 /// The tokens of the simulation outlive it.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// Nobody looks at them, so all runs share them.
+static METRICS: LazyLock<Arc<Metrics>> = LazyLock::new(|| Arc::new(Metrics::new().unwrap()));
+
 pub struct Cluster {
     pub world: Arc<World>,
     pub network: Arc<Network>,
@@ -73,7 +76,7 @@ impl Cluster {
             network: Network::new(world),
             dice,
             limits: Arc::new(limits),
-            metrics: Arc::new(Metrics::new().unwrap()),
+            metrics: Arc::clone(&METRICS),
             nodes: Mutex::default(),
         })
     }

@@ -27,6 +27,10 @@ pub enum Flaw {
     NoncesRepeat,
     /// What a node has missed it takes for nothing.
     MissedIsNothing,
+    /// What the broker has not confirmed is no reason to look at the store.
+    NacksAreNothing,
+    /// What the broker has not confirmed is published again.
+    NacksAreRepeated,
     /// Entries come from elsewhere without the access version that they were stored under.
     EntriesLoseAccess,
     /// Reservations do not say how new the check of a sender must be.

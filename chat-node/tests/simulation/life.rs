@@ -1,7 +1,7 @@
 //! A node's life as the world outside sees it: whatever goes in or out passes here, so that a node can die or stop at
 //! any of its calls. A dead node's calls never end: it does nothing any more, not even tidy up.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -25,6 +25,9 @@ pub struct Life {
     phase: Mutex<Phase>,
     /// Wakes in the order of waiting; a watch channel would not.
     resumed: Notify,
+    pauses: AtomicU64,
+    /// How often it has begun to look how far the channels are, and how often it has ended that.
+    looks: [AtomicU64; 2],
     /// Calls until the node dies; negative: it does not.
     dies_in: AtomicI64,
     /// Cancelled when the node dies: whatever is connected to it breaks.
@@ -38,6 +41,8 @@ impl Life {
             world: Arc::clone(world),
             phase: Mutex::new(Phase::Running),
             resumed: Notify::new(),
+            pauses: AtomicU64::new(0),
+            looks: Default::default(),
             dies_in: AtomicI64::new(-1),
             broken: CancellationToken::new(),
         })
@@ -83,6 +88,7 @@ impl Life {
         let mut phase = self.phase();
         if *phase == Phase::Running {
             *phase = Phase::Paused;
+            self.pauses.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -93,6 +99,22 @@ impl Life {
             *phase = Phase::Running;
             self.resumed.notify_waiters();
         }
+    }
+
+    pub fn begins_to_look(&self) {
+        self.looks[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn has_looked(&self) {
+        self.looks[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes when the node looks how far the channels are, or is stopped; `None`: it is at it, or cannot, or does not
+    /// serve yet.
+    pub fn looks(&self) -> Option<(u64, u64)> {
+        let [begun, ended] = self.looks.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let waits = begun > 0 && begun == ended && *self.phase() == Phase::Running;
+        waits.then(|| (begun, self.pauses.load(Ordering::Relaxed)))
     }
 
     /// Lets the node live although it was to die.

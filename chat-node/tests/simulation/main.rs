@@ -10,6 +10,7 @@ mod claims;
 mod client;
 mod clock;
 mod cluster;
+mod confirms;
 mod dice;
 mod exchange;
 mod flaw;
@@ -33,7 +34,7 @@ use self::run::run;
 use self::seeds::{first_failure, number, shown};
 
 /// Seeds that are run unless told otherwise.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 700;
 
 #[test]
 fn every_client_sees_each_channel_once_all_and_in_order_whatever_fails() {
@@ -56,7 +57,7 @@ fn every_client_sees_each_channel_once_all_and_in_order_whatever_fails() {
 fn the_same_seed_is_the_same_run() {
     for seed in 0..10 {
         let (first, second) = (run(seed, None), run(seed, None));
-        assert_eq!((first.hash, first.events), (second.hash, second.events), "seed {seed}");
+        assert_eq!((first.hash(), first.events()), (second.hash(), second.events()), "seed {seed}");
     }
 }
 
@@ -116,6 +117,16 @@ fn roles_that_are_older_than_their_version_are_found() {
 #[test]
 fn roles_that_are_written_over_newer_ones_are_found() {
     finds(Flaw::RolesHaveNoFence, 200);
+}
+
+#[test]
+fn nacks_that_are_taken_for_nothing_are_found() {
+    finds(Flaw::NacksAreNothing, 100);
+}
+
+#[test]
+fn publishes_that_are_repeated_blindly_are_found() {
+    finds(Flaw::NacksAreRepeated, 100);
 }
 
 #[test]

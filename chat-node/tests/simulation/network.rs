@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_node::bus::routing::{self, Exchange, Route};
-use chat_node::bus::{Envelope, Notice, RECEIVED_MAX, Received, Topic};
+use chat_node::bus::{Envelope, Notice, RECEIVED_MAX, Received, Standing, Topic};
 use chat_node::ids::AccessVersion;
 use crds::{RoutingMode, TopologyOrder, TopologyPlan};
 use tokio::sync::mpsc;
@@ -24,8 +24,8 @@ const BIND_MS: u64 = 40;
 /// The broker.
 #[derive(Debug)]
 pub struct Network {
-    world: Arc<World>,
-    dice: Dice,
+    pub world: Arc<World>,
+    pub dice: Dice,
     /// What nodes begin with.
     wanted: Mutex<TopologyOrder>,
     members: Mutex<BTreeMap<NodeId, Arc<Member>>>,
@@ -52,6 +52,8 @@ pub struct Member {
 #[derive(Debug)]
 pub struct State {
     pub link: Link,
+    /// What the node knows of it.
+    pub standing: Standing,
     /// What holds.
     pub topology: TopologyOrder,
     /// How often each topic is wanted.
@@ -75,6 +77,7 @@ impl Network {
         let (received, receiver) = mpsc::channel(RECEIVED_MAX);
         let mut state = State {
             link: Link::Up,
+            standing: Standing::connected("a queue"),
             topology: self.wanted().clone(),
             topics: BTreeMap::new(),
             bound: HashSet::new(),
@@ -99,7 +102,7 @@ impl Network {
     /// Changes a node's connection. When it is up again, all that the node wants is bound anew.
     pub fn set_link(self: &Arc<Self>, node: NodeId, link: Link) {
         let Some(member) = self.member(node) else { return };
-        let before = std::mem::replace(&mut member.state().link, link);
+        let before = member.state().set_link(link);
         if link == Link::Up && before != Link::Up {
             self.soon(&member, |member| {
                 let mut state = member.state();
@@ -131,8 +134,7 @@ impl Network {
 
     /// Takes an envelope to every node that has bound one of `routes`.
     pub fn publish(self: &Arc<Self>, from: NodeId, envelope: &Envelope, routes: &[Route]) {
-        // What does not survive the way as bytes does not arrive.
-        let Some(mut envelope) = Envelope::from_bytes(&envelope.to_bytes()) else { return };
+        let Some(mut envelope) = self.carried(envelope) else { return };
         if let (Some(Flaw::EntriesLoseAccess), Notice::Entry { access, .. }) =
             (self.world.flaw, &mut envelope.notice)
         {
@@ -153,6 +155,15 @@ impl Network {
             if self.dice.happens(repeats) {
                 self.bring(from, to, &envelope);
             }
+        }
+    }
+
+    /// An envelope as it arrives. What does not survive the way as bytes does not, which some of them are enough to show.
+    fn carried(&self, envelope: &Envelope) -> Option<Envelope> {
+        if self.dice.happens(0.25) {
+            Envelope::from_bytes(&envelope.to_bytes())
+        } else {
+            Some(envelope.clone())
         }
     }
 
@@ -199,6 +210,16 @@ impl Member {
 }
 
 impl State {
+    /// Gives how it was before.
+    fn set_link(&mut self, link: Link) -> Link {
+        match link {
+            Link::Up if self.link != Link::Up => self.standing = Standing::connected("a queue"),
+            Link::Up | Link::Deaf => {}
+            Link::Away => self.standing = Standing::Away { reason: "a fault of the simulation".to_owned() },
+        }
+        std::mem::replace(&mut self.link, link)
+    }
+
     /// Wants a topic once more; `true`: it is the first time.
     pub fn want(&mut self, topic: &Topic) -> bool {
         let count = self.topics.entry(topic.clone()).or_default();

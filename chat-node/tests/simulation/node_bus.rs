@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_node::bus::{Audience, Bus, Envelope, Received, Topic, routing};
+use chat_node::bus::{Audience, Bus, Envelope, Notice, Received, Topic, routing};
 use chat_node::ids::{ChannelId, UserId};
 use crds::node::Dependency;
 use crds::topology::TopologyFault;
 use crds::{RoutingMode, TopologyOrder};
 
+use crate::confirms::Confirm;
+use crate::flaw::Flaw;
 use crate::life::Life;
 use crate::network::{Link, Member, Network};
 
@@ -29,10 +31,26 @@ impl NodeBus {
             let state = self.member.state();
             state.publishing().filter(|_| state.link != Link::Away)
         };
-        if let Some(plan) = plan {
+        let Some(plan) = plan else { return };
+        let (confirm, passes) = self.network.answer();
+        if passes {
             let routes = routing::of(plan.routing).routes(plan, audience);
             self.network.publish(self.life().node, envelope, &routes);
         }
+        if confirm != Confirm::Ack {
+            tokio::spawn(Arc::clone(&self.network).unconfirmed(Arc::clone(&self.member), confirm));
+            if self.network.world.flaw == Some(Flaw::NacksAreRepeated) {
+                self.hand_over(envelope, audience);
+            }
+        }
+    }
+
+    /// Takes what the node publishes, which it does once.
+    fn hand_over(&self, envelope: &Envelope, audience: Audience<'_>) {
+        if let Notice::Entry { entry, .. } = &envelope.notice {
+            self.network.world.oracle.published(entry, self.life().node);
+        }
+        self.tell(envelope, audience);
     }
 
     /// Whether an order holds; where it does not, it is given.
@@ -72,7 +90,7 @@ impl NodeBus {
 impl Bus for NodeBus {
     fn publish(&self, envelope: &Envelope, audience: Audience<'_>) {
         if self.life().step_now() {
-            self.tell(envelope, audience);
+            self.hand_over(envelope, audience);
         }
     }
 
@@ -97,10 +115,7 @@ impl Bus for NodeBus {
     }
 
     fn health(&self) -> Dependency {
-        match self.member.state().link {
-            Link::Up | Link::Deaf => Dependency::Reachable,
-            Link::Away => Dependency::Unreachable { reason: "a fault of the simulation".to_owned() },
-        }
+        self.member.state().standing.health()
     }
 
     fn epochs(&self) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! What must always hold. The first thing that does not ends the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_node::groups::Role;
@@ -27,6 +27,7 @@ struct State {
     violation: Option<Violation>,
     /// Which ids were tried, and for what.
     ids: BTreeMap<u64, (NodeId, String)>,
+    published: BTreeSet<(NodeId, ChannelId, Position)>,
     acks: BTreeMap<(ChannelId, UserId, String), (MessageId, Position)>,
     /// How far each channel's acks had come when a nonce was sent for the first time.
     sent_after: BTreeMap<(ChannelId, UserId, String), Position>,
@@ -50,6 +51,14 @@ impl Oracle {
             let Message { channel_id, position, author, nonce, .. } = message;
             let what = format!("{channel_id}/{position} {}/{nonce}", author.id);
             self.id(message.id.0, (node, what), Some(*channel_id));
+        }
+    }
+
+    /// A node tells the others of an entry: once.
+    pub fn published(&self, entry: &Entry, node: NodeId) {
+        let (channel, position) = (entry.channel(), entry.position());
+        if !self.state().published.insert((node, channel, position)) {
+            self.wrong(format!("{node:?} has published {position} twice"), Some(channel), None);
         }
     }
 

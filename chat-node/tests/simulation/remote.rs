@@ -213,10 +213,17 @@ impl Reach for Remote {
             Some(flaw) => flaw.call(call, tables, act),
             None => act(tables),
         };
-        match access {
+        if call == "heads" {
+            self.life.begins_to_look();
+        }
+        let done = match access {
             Access::Reads => self.read(call, act).await,
             Access::Writes => self.write(call, act).await,
+        };
+        if call == "heads" {
+            self.life.has_looked();
         }
+        done
     }
 
     async fn insert(&self, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {

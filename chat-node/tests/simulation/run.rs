@@ -24,14 +24,23 @@ const SHOWN: usize = 60;
 /// What came of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Tells whether two runs were the same.
-    pub hash: u64,
-    /// How many things happened.
-    pub events: usize,
+    world: Arc<World>,
     /// How many messages were stored.
     pub messages: usize,
     /// What went wrong, with what came before it.
     pub failure: Option<Failure>,
+}
+
+impl Outcome {
+    /// Tells whether two runs were the same.
+    pub fn hash(&self) -> u64 {
+        self.world.trace.hash()
+    }
+
+    /// How many things happened.
+    pub fn events(&self) -> usize {
+        self.world.trace.len()
+    }
 }
 
 #[derive(Debug)]
@@ -156,5 +165,6 @@ fn conclude(world: &Arc<World>, views: &Views) -> Outcome {
         Failure { violation, before }
     });
     let messages = tables.channels().map(|channel| tables.entries(channel.id).count()).sum();
-    Outcome { hash: world.trace.hash(), events: world.trace.len(), messages, failure }
+    drop(tables);
+    Outcome { world: Arc::clone(world), messages, failure }
 }

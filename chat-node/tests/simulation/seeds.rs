@@ -44,7 +44,9 @@ pub fn shown(seed: u64, outcome: &Outcome) -> String {
     match &outcome.failure {
         None => format!(
             "seed {seed}: sound; {} events, {} entries, hash {:016x}",
-            outcome.events, outcome.messages, outcome.hash
+            outcome.events(),
+            outcome.messages,
+            outcome.hash()
         ),
         Some(failure) => format!(
             "seed {seed}: {}\n{}\nRun it again: VT_SIM_SEED={seed} cargo test --test simulation every_client",

@@ -8,6 +8,8 @@ use chat_node::groups::Role;
 use chat_node::ids::{ChannelId, GroupId, MessageId, Position, ServerId, UserId};
 use tokio::time::Instant;
 
+use crate::confirms::Confirm;
+
 /// A node from its start to its end; who starts again is a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u32);
@@ -50,6 +52,10 @@ pub enum Event {
     BusBrings {
         from: NodeId,
         to: NodeId,
+    },
+    Unconfirmed {
+        node: NodeId,
+        confirm: Confirm,
     },
     /// `None`: to any, by asking again and again.
     Connects {
@@ -126,7 +132,10 @@ impl Event {
             Self::Sees { client, channel: own, .. } => {
                 channel.is_none_or(|channel| channel == *own) && who.is_none_or(|who| who == *client)
             }
-            Self::StoreFails { .. } | Self::BusLoses { .. } | Self::BusBrings { .. } => false,
+            Self::StoreFails { .. }
+            | Self::BusLoses { .. }
+            | Self::BusBrings { .. }
+            | Self::Unconfirmed { .. } => false,
             Self::Connects { client, .. }
             | Self::Ready { client, .. }
             | Self::Sends { client, .. }

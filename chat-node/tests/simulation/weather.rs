@@ -26,6 +26,10 @@ pub struct Weather {
     pub bus_loses: f64,
     /// How often it comes twice.
     pub bus_repeats: f64,
+    /// How often the broker says that a queue missed an envelope.
+    pub bus_nacks: f64,
+    /// How often it never says what became of one.
+    pub bus_hangs: f64,
     /// Pairs of nodes, the sender first, between which nothing comes through.
     pub apart: BTreeSet<(NodeId, NodeId)>,
     /// Longest way of a frame between client and node, in ms.
@@ -47,6 +51,8 @@ impl Default for Weather {
             bus_ms: 5,
             bus_loses: 0.0,
             bus_repeats: 0.0,
+            bus_nacks: 0.0,
+            bus_hangs: 0.0,
             apart: BTreeSet::new(),
             wire_ms: 3,
             calm: false,

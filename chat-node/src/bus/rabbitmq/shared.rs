@@ -1,21 +1,17 @@
 //! What the parts of a bus share, whichever connection there is.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crds::node::Dependency;
 use crds::topology::TopologyFault;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::epochs::Epochs;
+use crate::bus::Standing;
 use crate::bus::wanted::Wanted;
 use crate::metrics::{Metrics, PublishFailure};
-
-/// How long the node polls the store after there was a sign that a message was missed.
-const DOUBT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -29,17 +25,7 @@ pub(super) struct Shared {
     pub left: CancellationToken,
     epochs: Mutex<Epochs>,
     wanted: Mutex<Wanted>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// There is no connection.
-    Away { reason: String },
-    /// There is one, but the broker takes no publishes.
-    Blocked { queue: String, reason: String },
-    /// Everything works, but that something may have been missed.
-    Connected { queue: String, doubt: Option<(Instant, &'static str)> },
+    standing: Mutex<Standing>,
 }
 
 impl Shared {
@@ -52,29 +38,29 @@ impl Shared {
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),
             wanted: Mutex::default(),
-            state: Mutex::new(State::Away { reason: "the first connection is being made".to_owned() }),
+            standing: Mutex::new(Standing::Away { reason: "the first connection is being made".to_owned() }),
         })
     }
 
     /// The connection has ended.
     pub fn away(&self, reason: &str) {
         self.epochs().disconnect();
-        let mut state = self.state();
-        let known = matches!(&*state, State::Away { reason: known } if known == reason);
+        let mut standing = self.standing();
+        let known = matches!(&*standing, Standing::Away { reason: known } if known == reason);
         if !known && !self.leaving.is_cancelled() {
             tracing::warn!(reason, "the broker is away; the store is polled instead");
         }
-        *state = State::Away { reason: reason.to_owned() };
+        *standing = Standing::Away { reason: reason.to_owned() };
     }
 
     pub fn connected(&self, queue: &str) {
-        *self.state() = State::Connected { queue: queue.to_owned(), doubt: None };
+        *self.standing() = Standing::connected(queue);
     }
 
     /// The broker takes no publishes for now.
     pub fn blocked(&self, queue: &str, reason: &str) {
         tracing::warn!(reason, "the broker takes no publishes; the store is polled as well");
-        *self.state() = State::Blocked { queue: queue.to_owned(), reason: reason.to_owned() };
+        *self.standing() = Standing::Blocked { queue: queue.to_owned(), reason: reason.to_owned() };
     }
 
     /// The broker says that a queue has missed something.
@@ -85,41 +71,29 @@ impl Shared {
 
     /// Something may have been missed.
     pub fn doubt(&self, why: &'static str) {
-        if let State::Connected { doubt, .. } = &mut *self.state() {
-            *doubt = Some((Instant::now(), why));
-        }
+        self.standing().doubt(why);
     }
 
     pub fn health(&self) -> Dependency {
-        let unreachable = |reason: String| Dependency::Unreachable { reason };
-        match &*self.state() {
-            State::Away { reason } => return unreachable(reason.clone()),
-            State::Blocked { reason, .. } => {
-                return unreachable(format!("the broker takes no publishes: {reason}"));
-            }
-            State::Connected { doubt: Some((at, why)), .. } if at.elapsed() < DOUBT => {
-                return unreachable((*why).to_owned());
-            }
-            State::Connected { .. } => {}
+        let health = self.standing().health();
+        if health != Dependency::Reachable {
+            return health;
         }
-        self.epochs().lacking().map_or(Dependency::Reachable, unreachable)
+        self.epochs().lacking().map_or(health, |reason| Dependency::Unreachable { reason })
     }
 
     /// The queue of the connection that there is.
     pub fn queue(&self) -> Option<String> {
-        match &*self.state() {
-            State::Away { .. } => None,
-            State::Blocked { queue, .. } | State::Connected { queue, .. } => Some(queue.clone()),
-        }
+        self.standing().queue().map(str::to_owned)
     }
 
     /// Whether publishes are taken at the moment.
     pub fn is_publishing(&self) -> bool {
-        matches!(*self.state(), State::Connected { .. })
+        matches!(*self.standing(), Standing::Connected { .. })
     }
 
     pub fn is_blocked(&self) -> bool {
-        matches!(*self.state(), State::Blocked { .. })
+        matches!(*self.standing(), Standing::Blocked { .. })
     }
 
     pub fn epochs(&self) -> MutexGuard<'_, Epochs> {
@@ -130,7 +104,7 @@ impl Shared {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use chat_node::store::ChannelKind;
 use tokio::time::Instant;
 
 use super::Client;
-use super::frame::{Frame, Page, Told};
+use super::frame::{Frame, Page, Said, Told};
 use super::posts::Posted;
 use super::way::Way;
 use crate::oracle::stored;
@@ -44,7 +44,10 @@ impl Client {
                 (Some(nonce), Some(id), Some(position)) => self.acked(&nonce, (id, position)),
                 _ => self.wrong("an ack lacks a field".to_owned(), None),
             },
-            ("event", Some("message_create")) => self.sees_message(frame.message.unwrap_or_default()),
+            ("event", Some("message_create")) => match frame.message {
+                Some(Said::Message(told)) => self.sees_message(&told),
+                _ => self.wrong("a message lacks its content".to_owned(), None),
+            },
             ("event", Some("void")) => self.sees_entry(&frame, Shown::Void),
             ("event", Some("message_update" | "message_delete" | "reaction" | "pin" | "channel_update")) => {
                 self.sees_entry(&frame, Shown::Change);
@@ -102,11 +105,7 @@ impl Client {
         }
     }
 
-    fn sees_message(&self, message: serde_json::Value) {
-        let told: Told = match serde_json::from_value(message) {
-            Ok(told) => told,
-            Err(error) => return self.wrong(format!("it cannot read a message: {error}"), None),
-        };
+    fn sees_message(&self, told: &Told) {
         let there = self.world().store.tables().entry(told.channel_id, told.position);
         if let Some(Entry::Message(message)) = there {
             // It may have been edited on its way.
