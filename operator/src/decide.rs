@@ -22,6 +22,7 @@ use crate::rabbitmq::Exchange;
 use crate::resources::{self, Blueprint, selector_text};
 
 pub use conditions::{State, Verdict, amend};
+pub use teardown::held_up;
 
 /// Decides one visit.
 pub fn decide(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Plan {

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::MANAGER;
 use crate::act::Outcome;
 use crate::cluster::{Cluster, RawCluster};
-use crate::decide::{State, Verdict, amend};
+use crate::decide::{State, Verdict, amend, held_up};
 use crate::plan::{Finalizer, Notice, Plan, Severity};
 use crate::rabbitmq::BrokerError;
 use crate::reconcile::Context;
@@ -45,6 +45,9 @@ fn status(cluster: &Cluster, plan: &Plan, outcome: &Outcome, now: Timestamp) -> 
         };
         let verdict = Verdict::no(ConditionType::TopologyInSync, reason, error.to_string());
         amend(cluster, &mut status.conditions, verdict, now);
+        if plan.finalizer == Finalizer::Remove {
+            amend(cluster, &mut status.conditions, held_up(&error.to_string()), now);
+        }
     }
     if let Some(failure) = &outcome.order_failure {
         let verdict =
@@ -180,6 +183,7 @@ async fn write(ctx: &Context, cluster: &Cluster, status: &VibeTalkClusterStatus)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Requeue;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn condition(kind: ConditionType, status: &str, reason: Reason) -> Condition {
@@ -212,6 +216,20 @@ mod tests {
         assert_eq!(told(&[], &no), None, "a new cluster is not ready, which is no news");
         assert_eq!(told(std::slice::from_ref(&no), &yes), Some((Severity::Normal, "Ready".to_owned())));
         assert_eq!(told(&[yes], &no), Some((Severity::Warning, "PodsNotReady".to_owned())));
+    }
+
+    #[test]
+    fn a_deletion_that_the_broker_holds_up_is_told_so_that_it_ends() {
+        let cluster = crate::fixture::cluster(|_| {});
+        let plan = Plan {
+            finalizer: Finalizer::Remove,
+            ..Plan::report_only(VibeTalkClusterStatus::default(), Requeue::Never)
+        };
+        let error = BrokerError::InUse { exchange: "vt.chat.demo.1.0".to_owned() };
+        let outcome = Outcome { broker_failure: Some(error), ..Outcome::default() };
+        let status = status(&cluster, &plan, &outcome, Timestamp::UNIX_EPOCH);
+        let ready = status.conditions.iter().find(|one| one.type_ == "Ready").unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Deleting"));
     }
 
     #[test]

@@ -136,10 +136,11 @@ pub(super) fn assemble(cluster: &Cluster, mut verdicts: Vec<Verdict>, now: Times
 }
 
 /// Replaces what a status says of one condition, after an attempt to write taught better.
-pub fn amend(cluster: &Cluster, conditions: &mut [Condition], verdict: Verdict, now: Timestamp) {
-    let type_ = verdict.kind.to_string();
-    if let Some(place) = conditions.iter_mut().find(|condition| condition.type_ == type_) {
-        *place = condition(cluster, verdict, now);
+pub fn amend(cluster: &Cluster, conditions: &mut Vec<Condition>, verdict: Verdict, now: Timestamp) {
+    let amended = condition(cluster, verdict, now);
+    match conditions.iter_mut().find(|condition| condition.type_ == amended.type_) {
+        Some(place) => *place = amended,
+        None => conditions.push(amended),
     }
 }
 

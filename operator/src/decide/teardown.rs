@@ -13,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::observe::{BrokerState, Observed, SecretState};
 use crate::plan::{BrokerAction, Finalizer, Notice, Plan, Requeue, Severity};
 
-/// How long a broker that does not answer holds up the deletion.
+/// How long a broker that does not answer holds up the deletion, unless it was tried only once by then.
 const DEADLINE: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn decide(cluster: &Cluster, observed: &Observed, since: Timestamp, now: Timestamp) -> Plan {
@@ -28,7 +28,8 @@ pub(super) fn decide(cluster: &Cluster, observed: &Observed, since: Timestamp, n
     if rabbitmq.deletion_policy == DeletionPolicy::Retain {
         return let_go();
     }
-    let late = now.duration_since(since) >= DEADLINE;
+    // Counted from the deletion, however long no operator was there to see it: so one try that failed must be known.
+    let late = now.duration_since(since) >= DEADLINE && has_waited(cluster);
     let wait = match &observed.broker {
         BrokerState::Exchanges(found) => {
             let delete = found.iter().map(|exchange| BrokerAction::Delete(exchange.name.clone()));
@@ -59,12 +60,24 @@ fn left(why: &str) -> Notice {
     }
 }
 
-fn waiting(cluster: &Cluster, why: &str, now: Timestamp) -> VibeTalkClusterStatus {
+/// Whether the status tells of a try that failed.
+fn has_waited(cluster: &Cluster) -> bool {
+    let ready = conditions::previous(cluster, ConditionType::Ready);
+    ready.is_some_and(|ready| ready.reason == Reason::Deleting.to_string())
+}
+
+/// What is said while the broker holds up the deletion.
+pub fn held_up(why: &str) -> Verdict {
     let message = format!("waiting up to {} s for the broker: {why}", DEADLINE.as_secs());
+    Verdict::no(ConditionType::Ready, Reason::Deleting, message)
+}
+
+fn waiting(cluster: &Cluster, why: &str, now: Timestamp) -> VibeTalkClusterStatus {
+    let ready = held_up(why);
     let verdicts = ConditionType::ALL.map(|kind| match kind {
-        ConditionType::Ready => Verdict::no(kind, Reason::Deleting, message.clone()),
+        ConditionType::Ready => ready.clone(),
         kind => conditions::previous(cluster, kind)
-            .unwrap_or_else(|| Verdict::unknown(kind, Reason::Deleting, message.clone())),
+            .unwrap_or_else(|| Verdict::unknown(kind, Reason::Deleting, ready.message.clone())),
     });
     VibeTalkClusterStatus {
         observed_generation: cluster.generation,

@@ -46,10 +46,31 @@ pub(super) const ROWS: &[Row] = &[
         given: |world| {
             world.observed.broker = broker_down();
             world.delete_cluster();
+            world.step();
             world.now += SignedDuration::from_secs(30);
         },
         says: &[],
         does: &["finalizer LetGo", "tell ExchangesLeft"],
+    },
+    Row {
+        rule: "a deletion that no operator saw for long is tried once more than once",
+        given: |world| {
+            world.observed.broker = broker_down();
+            world.delete_cluster();
+            world.now += SignedDuration::from_hours(1);
+        },
+        says: &[("Ready", "False", "Deleting", "no answer in time")],
+        does: &[],
+    },
+    Row {
+        rule: "nor are its exchanges left because one of them could not be deleted at the first try",
+        given: |world| {
+            world.exchanges().truncate(1);
+            world.delete_cluster();
+            world.now += SignedDuration::from_hours(1);
+        },
+        says: &[],
+        does: &["finalizer Remove", "delete vt.chat.demo.1.0"],
     },
     Row {
         rule: "deletion does not wait for a Secret that is gone",
