@@ -10,6 +10,8 @@ mod network_policy;
 mod official_group;
 mod pod;
 mod rabbitmq;
+#[cfg(test)]
+mod rules;
 mod status;
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
