@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::FINALIZER;
@@ -17,7 +17,8 @@ use crate::args::Defaults;
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
 #[resource(inherit = VibeTalkCluster)]
 pub struct RawCluster {
-    /// Name, namespace, finalizers.
+    /// Name, namespace, finalizers, without the list of who manages which field.
+    #[serde(deserialize_with = "without_managers")]
     pub metadata: ObjectMeta,
     /// A [`VibeTalkClusterSpec`], perhaps.
     #[serde(default)]
@@ -127,6 +128,11 @@ impl Cluster {
             ..ObjectReference::default()
         }
     }
+}
+
+fn without_managers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let metadata = ObjectMeta::deserialize(deserializer)?;
+    Ok(ObjectMeta { managed_fields: None, ..metadata })
 }
 
 fn parse_spec(value: &Value) -> Result<VibeTalkClusterSpec, InvalidSpec> {

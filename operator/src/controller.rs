@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt, stream};
 use kube::api::Api;
-use kube::runtime::controller::{self, Action, Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc;
@@ -17,9 +17,10 @@ use tracing::Instrument;
 use crate::cache::{Follower, Scope};
 use crate::cluster::RawCluster;
 use crate::reconcile::{Context, Error, reconcile};
+use crate::turns::{Turns, Urgency};
 
 /// Visits at once. Each waits for the network most of its time.
-const CONCURRENCY: u16 = 16;
+const CONCURRENCY: usize = 16;
 /// Changes that come together are one visit.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Changes that wait to be taken up; the watches wait for room.
@@ -35,47 +36,68 @@ pub async fn run(ctx: Arc<Context>, namespaces: &[String], stop: CancellationTok
     let scopes: Vec<Scope> =
         if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     ctx.apis.probe(&ctx.client).await;
-    let controllers = join_all(scopes.into_iter().map(|scope| control(ctx.clone(), scope, stop.clone())));
+    let turns = Turns::new(CONCURRENCY);
+    let visitor = |scope| Visitor { ctx: ctx.clone(), scope, turns: turns.clone(), stop: stop.clone() };
+    let controllers = join_all(scopes.into_iter().map(|scope| control(visitor(scope))));
     tokio::select! {
         _ = controllers => {}
         () = ctx.apis.keep_probing(&ctx.client) => {}
     }
 }
 
+/// Visits the clusters of one scope.
+struct Visitor {
+    ctx: Arc<Context>,
+    scope: Scope,
+    /// Shared by all scopes.
+    turns: Arc<Turns>,
+    stop: CancellationToken,
+}
+
+/// What a visit works with.
+struct Visits {
+    ctx: Arc<Context>,
+    clusters: Store<RawCluster>,
+    turns: Arc<Turns>,
+    stop: CancellationToken,
+}
+
 /// Watches one scope and visits its clusters.
-async fn control(ctx: Arc<Context>, scope: Scope, stop: CancellationToken) {
+async fn control(visitor: Visitor) {
     let (trigger, triggered) = mpsc::channel(TRIGGERS);
-    let Context { client, cache, apis, metrics, .. } = &*ctx;
+    let Context { client, cache, apis, metrics, .. } = &*visitor.ctx;
     let follower = Follower { client, cache, apis, metrics };
-    let watches = follower.follow(&scope, &trigger);
+    let watches = follower.follow(&visitor.scope, &trigger);
     tokio::select! {
         () = watches => {}
-        () = visits(&ctx, &scope, triggered, stop) => {}
+        () = visitor.visits(triggered) => {}
     }
 }
 
-async fn visits(
-    ctx: &Arc<Context>,
-    scope: &Scope,
-    mut triggered: mpsc::Receiver<ObjectRef<RawCluster>>,
-    stop: CancellationToken,
-) {
-    fill(ctx, scope).await;
-    let clusters = match scope {
-        Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
-        None => Api::all(ctx.client.clone()),
-    };
-    Controller::new(clusters, watcher::Config::default())
-        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
-        .reconcile_on(stream::poll_fn(move |task| triggered.poll_recv(task)))
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(visit, after_failure, Arc::clone(ctx))
-        .for_each(async |result| match result {
-            // The objects of a cluster that is gone tell that they go too.
-            Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(%error, "visit or watch failed"),
-        })
-        .await;
+impl Visitor {
+    async fn visits(&self, mut triggered: mpsc::Receiver<ObjectRef<RawCluster>>) {
+        let Self { ctx, scope, turns, stop } = self;
+        fill(ctx, scope).await;
+        let clusters = match scope {
+            Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
+            None => Api::all(ctx.client.clone()),
+        };
+        let controller = Controller::new(clusters, watcher::Config::default())
+            // Its own bound on visits would take up those that wait in no order.
+            .with_config(controller::Config::default().debounce(DEBOUNCE))
+            .reconcile_on(stream::poll_fn(move |task| triggered.poll_recv(task)))
+            .graceful_shutdown_on(stop.clone().cancelled_owned());
+        let (ctx, turns, stop) = (ctx.clone(), turns.clone(), stop.clone());
+        let visits = Visits { ctx, clusters: controller.store(), turns, stop };
+        controller
+            .run(visit_in_turn, after_failure, Arc::new(visits))
+            .for_each(async |result| match result {
+                // The objects of a cluster that is gone tell that they go too.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => tracing::warn!(%error, "visit or watch failed"),
+            })
+            .await;
+    }
 }
 
 /// Waits until the cache is filled, but not for ever: what cannot be listed is then named by every visit.
@@ -90,8 +112,30 @@ async fn fill(ctx: &Context, scope: &Scope) {
     }
 }
 
+/// Waits for its turn and visits.
+async fn visit_in_turn(resource: Arc<RawCluster>, visits: Arc<Visits>) -> Result<Action, Error> {
+    let Visits { ctx, clusters, turns, stop } = &*visits;
+    let waiting = ctx.metrics.waiting();
+    let _turn = tokio::select! {
+        turn = turns.turn(urgency(&resource)) => turn,
+        () = stop.cancelled() => return Ok(Action::await_change()),
+    };
+    drop(waiting);
+    // It may have changed, or gone, while it waited.
+    match clusters.get(&ObjectRef::from_obj(&*resource)) {
+        Some(resource) => visit(resource, ctx).await,
+        None => Ok(Action::await_change()),
+    }
+}
+
+fn urgency(resource: &RawCluster) -> Urgency {
+    let seen = resource.status.get("observedGeneration").and_then(serde_json::Value::as_i64);
+    let is_going = resource.metadata.deletion_timestamp.is_some();
+    if is_going || seen != resource.metadata.generation { Urgency::Changed } else { Urgency::Routine }
+}
+
 /// One visit, with its deadline, its span and its counts.
-async fn visit(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<Action, Error> {
+async fn visit(resource: Arc<RawCluster>, ctx: &Arc<Context>) -> Result<Action, Error> {
     let span = tracing::info_span!(
         "visit",
         namespace = resource.namespace().unwrap_or_default(),
@@ -113,7 +157,8 @@ async fn visit(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<Action, E
     result
 }
 
-fn after_failure(resource: Arc<RawCluster>, error: &Error, ctx: Arc<Context>) -> Action {
+fn after_failure(resource: Arc<RawCluster>, error: &Error, visits: Arc<Visits>) -> Action {
+    let ctx = &visits.ctx;
     let uid = resource.uid().unwrap_or_default();
     let delay = ctx.backoff.failed(&uid);
     tracing::warn!(

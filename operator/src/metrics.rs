@@ -22,6 +22,8 @@ const DRIFT_REPAIRED: Name =
 const DRAIN_SECONDS: Name =
     ("vibetalk_operator_drain_seconds", "Time from when a chat node was told to end to its end.");
 const VISITS_RUNNING: Name = ("vibetalk_operator_visits_running", "Visits that run now.");
+const VISITS_WAITING: Name =
+    ("vibetalk_operator_visits_waiting", "Clusters that wait for their turn to be visited.");
 const CHANGES_WAITING: Name =
     ("vibetalk_operator_changes_waiting", "Changes of objects and pods that wait to be taken up.");
 
@@ -41,14 +43,15 @@ pub struct Metrics {
     drift_repaired: IntCounter,
     drains: Histogram,
     visits_running: IntGauge,
+    visits_waiting: IntGauge,
     changes_waiting: IntGauge,
 }
 
-/// A visit that runs.
+/// Counted until it is dropped.
 #[derive(Debug)]
-pub struct RunningVisit(IntGauge);
+pub struct Counted(IntGauge);
 
-impl Drop for RunningVisit {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -70,15 +73,20 @@ impl Metrics {
             drift_repaired: counter(at, DRIFT_REPAIRED)?,
             drains: histogram(at, DRAIN_SECONDS, &DRAIN_BUCKETS)?,
             visits_running: gauge(at, VISITS_RUNNING)?,
+            visits_waiting: gauge(at, VISITS_WAITING)?,
             changes_waiting: gauge(at, CHANGES_WAITING)?,
             registry,
         })
     }
 
     /// A visit begins; it ends with what is returned.
-    pub fn visiting(&self) -> RunningVisit {
-        self.visits_running.inc();
-        RunningVisit(self.visits_running.clone())
+    pub fn visiting(&self) -> Counted {
+        counted(&self.visits_running)
+    }
+
+    /// A cluster waits for its turn, as long as what is returned lives.
+    pub fn waiting(&self) -> Counted {
+        counted(&self.visits_waiting)
     }
 
     /// A chat node has ended, so long after it was told to.
@@ -121,6 +129,11 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn counted(gauge: &IntGauge) -> Counted {
+    gauge.inc();
+    Counted(gauge.clone())
 }
 
 fn in_registry<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {

@@ -40,7 +40,12 @@ pub struct Objects {
     nodes: Mutex<BTreeMap<String, bool>>,
     changes: AtomicUsize,
     lists: AtomicUsize,
+    /// Objects that it gives at once, however many are asked for, if there is such a bound.
+    pub page: AtomicUsize,
 }
+
+/// So few that paging is always needed.
+const SMALL_PAGE: usize = 3;
 
 impl Broker {
     pub async fn start() -> Self {
@@ -49,7 +54,7 @@ impl Broker {
 
     /// With a fault at some call.
     pub async fn with_faults(faults: Arc<Faults>) -> Self {
-        let state = Arc::new(Objects::default());
+        let state = Arc::new(Objects { page: SMALL_PAGE.into(), ..Objects::default() });
         state.nodes.lock().unwrap().insert("rabbit@one".to_owned(), true);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -158,8 +163,8 @@ async fn list(State(all): State<Arc<Objects>>, Query(query): Query<HashMap<Strin
     if query["page"] == "1" {
         all.lists.fetch_add(1, Ordering::SeqCst);
     }
-    let found: Vec<_> = all.exchanges.lock().unwrap().values().cloned().collect();
-    page(found, &query)
+    let exchanges = all.exchanges.lock().unwrap();
+    page(exchanges.values(), &query, all.page.load(Ordering::SeqCst))
 }
 
 async fn queues(
@@ -167,14 +172,17 @@ async fn queues(
     Query(query): Query<HashMap<String, String>>,
 ) -> Json<Value> {
     let queues = all.queues.lock().unwrap();
-    page(queues.iter().map(|(name, node)| json!({ "name": name, "node": node })).collect(), &query)
+    let queues: Vec<_> = queues.iter().map(|(name, node)| json!({ "name": name, "node": node })).collect();
+    page(queues.iter(), &query, all.page.load(Ordering::SeqCst))
 }
 
-/// Three a page whatever was asked for, so that paging is always needed.
-fn page(all: Vec<Value>, query: &HashMap<String, String>) -> Json<Value> {
-    let found: Vec<_> =
-        all.into_iter().filter(|one| one["name"].as_str().unwrap().contains(&query["name"])).collect();
-    let (size, page) = (3, query["page"].parse::<usize>().unwrap());
+fn page<'a>(
+    all: impl Iterator<Item = &'a Value>,
+    query: &HashMap<String, String>,
+    size: usize,
+) -> Json<Value> {
+    let found: Vec<_> = all.filter(|one| one["name"].as_str().unwrap().contains(&query["name"])).collect();
+    let page = query["page"].parse::<usize>().unwrap();
     let items: Vec<_> = found.iter().skip((page - 1) * size).take(size).collect();
     Json(json!({ "items": items, "page": page, "page_count": found.len().div_ceil(size) }))
 }

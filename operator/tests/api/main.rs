@@ -17,6 +17,7 @@ mod faults;
 mod namespace;
 mod optional;
 mod process;
+mod program;
 mod refusals;
 mod repartition;
 mod scaling;

@@ -178,7 +178,7 @@ fn start_api_server(programs: &Path, directory: &Path, etcd: &str, port: u16) {
             format!("--token-auth-file={}", file("tokens.csv")),
             "--authorization-mode=RBAC".to_owned(),
             "--disable-admission-plugins=ServiceAccount".to_owned(),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
         ],
     );
 }
