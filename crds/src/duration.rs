@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A positive length of time such as `10d`, `12h`, `90s` or `1h30m`: whole numbers with the units
-/// `d`, `h`, `m`, `s`, greatest first. At most ten years.
+/// `d`, `h`, `m`, `s`, greatest first. At most 5,000 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Duration {
@@ -16,20 +16,21 @@ pub struct Duration {
 /// The text is not a [`Duration`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a duration: write whole numbers with units, as in `10d`, `90s` or `1h30m`, at most ten years"
+    "`{0}` is not a duration: write whole numbers with units, as in `10d`, `90s` or `1h30m`, at most 5000d"
 )]
 pub struct InvalidDuration(String);
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
-const MAX_SECONDS: u64 = 3_653 * 86_400;
+const MAX_DAYS: u16 = 5_000;
+const MAX_SECONDS: u64 = MAX_DAYS as u64 * 86_400;
 
 impl Duration {
-    /// What the schema says of the text form.
-    pub const PATTERN: &str = "^([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$";
+    /// What the schema says of the text form: nothing that is longer than a duration can be.
+    pub const PATTERN: &str = "^([1-3]?[0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$";
 
-    /// `days` whole days; 0 becomes one day, more than ten years ten years.
+    /// `days` whole days; 0 becomes one day, more than 5,000 days 5,000.
     pub fn days(days: u16) -> Self {
-        Self { seconds: u32::from(days.clamp(1, 3_653)) * 86_400 }
+        Self { seconds: u32::from(days.clamp(1, MAX_DAYS)) * 86_400 }
     }
 
     /// `seconds` whole seconds; 0 becomes one second.
@@ -112,7 +113,12 @@ impl schemars::JsonSchema for Duration {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "minLength": 2, "maxLength": 32, "pattern": Self::PATTERN })
+        schemars::json_schema!({
+            "type": "string", "minLength": 2, "maxLength": 32, "pattern": Self::PATTERN,
+            "x-kubernetes-validations": [
+                { "rule": "self.matches('[1-9]')", "message": "a duration must be longer than 0" },
+            ],
+        })
     }
 }
 
@@ -129,14 +135,22 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "0s", "10", "d", "5x", "-1s", "1m1h", "1.5h", "99999d", "1s "] {
+        for text in ["", "0s", "10", "d", "5x", "-1s", "1m1h", "1.5h", "5001d", "1s "] {
             assert!(text.parse::<Duration>().is_err(), "{text:?} was taken");
         }
     }
 
     proptest! {
         #[test]
-        fn text_and_value_are_the_same_thing(seconds in 1_u32..=3_653 * 86_400) {
+        fn what_the_schema_lets_through_is_a_duration(
+            text in proptest::string::string_regex(Duration::PATTERN.trim_matches(['^', '$'])).unwrap()
+        ) {
+            prop_assume!(text.contains(|digit: char| matches!(digit, '1'..='9')));
+            prop_assert!(text.parse::<Duration>().is_ok(), "{}", text);
+        }
+
+        #[test]
+        fn text_and_value_are_the_same_thing(seconds in 1_u32..=5_000 * 86_400) {
             let duration = Duration { seconds };
             prop_assert_eq!(duration.to_string().parse::<Duration>().unwrap(), duration);
         }

@@ -27,7 +27,7 @@ pub struct Auth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 2048),
-        regex(pattern = r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[^@\s]+$")
+        regex(pattern = r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[!-?A-~]+$")
     )]
     pub jwks: Option<String>,
 

@@ -55,7 +55,7 @@ pub struct Autoscaling {
 #[serde(rename_all = "camelCase")]
 pub struct Keda {
     /// URL of a Prometheus that scrapes the chat nodes, as in `http://prometheus.monitoring:9090`.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://[^@\s]+$"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://[!-?A-~]+$"))]
     pub prometheus: String,
 }
 

@@ -50,6 +50,11 @@ const CASES: &[Case] = &[
         refused: |object| object["spec"]["mongodb"]["bucket"] = "5d".into(),
     },
     Case {
+        message: "a duration must be longer than 0",
+        passes: |object| object["spec"]["mongodb"]["retention"] = "1d0h".into(),
+        refused: |object| object["spec"]["mongodb"]["retention"] = "0d0h".into(),
+    },
+    Case {
         message: "whose keys are good?",
         passes: |object| {
             object["spec"]["auth"] = json!({ "jwks": "https://sso.example", "audience": "chat" })
