@@ -54,6 +54,14 @@ pub struct Outcome {
     pub write_failure: Option<WriteFailure>,
 }
 
+impl Outcome {
+    /// Whether all was done.
+    pub fn is_complete(&self) -> bool {
+        let Self { broker_failure, order_failure, write_failure, .. } = self;
+        broker_failure.is_none() && order_failure.is_none() && write_failure.is_none()
+    }
+}
+
 /// A write that the API server did not take.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} {object}: {problem}")]

@@ -6,6 +6,7 @@
 //! not watched: that would take the right to list all of them.
 
 mod child;
+mod clusters;
 mod mirror;
 mod pods;
 mod secrets;
@@ -20,6 +21,7 @@ use crate::observe::{Children, Seen};
 use crate::resources::Kind;
 
 pub use child::Child;
+pub use clusters::Clusters;
 pub use mirror::{Place, Scope};
 pub use pods::PodFacts;
 pub use secrets::{SecretData, Secrets};
@@ -32,6 +34,8 @@ use mirror::{Mirror, Told};
 pub struct Cache {
     children: BTreeMap<Kind, Mirror<Box<str>>>,
     pods: Mirror<PodFacts>,
+    /// What was written of the resources themselves.
+    pub clusters: Clusters,
     /// The Secrets that clusters name.
     pub secrets: Secrets,
 }
@@ -42,6 +46,7 @@ impl Cache {
         Self {
             children: Kind::ALL.map(|kind| (kind, Mirror::default())).into(),
             pods: Mirror::default(),
+            clusters: Clusters::default(),
             secrets: Secrets::new(secret_age),
         }
     }
@@ -53,6 +58,11 @@ impl Cache {
             (*kind, seen)
         };
         Children(self.children.iter().map(child).collect())
+    }
+
+    /// The versions of the cluster's objects of every kind; others after any change.
+    pub fn versions(&self, namespace: &str, cluster: &str) -> Vec<Vec<u64>> {
+        self.children.values().map(|mirror| mirror.versions(namespace, cluster)).collect()
     }
 
     /// The cluster's pods, in the order of their names.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::cache::{Follower, Scope};
-use crate::cluster::RawCluster;
+use crate::cluster::KeptCluster;
 use crate::reconcile::{Context, Error, reconcile};
 use crate::turns::{Turns, Urgency};
 
@@ -57,7 +57,7 @@ struct Visitor {
 /// What a visit works with.
 struct Visits {
     ctx: Arc<Context>,
-    clusters: Store<RawCluster>,
+    clusters: Store<KeptCluster>,
     turns: Arc<Turns>,
     stop: CancellationToken,
 }
@@ -75,7 +75,7 @@ async fn control(visitor: Visitor) {
 }
 
 impl Visitor {
-    async fn visits(&self, mut triggered: mpsc::Receiver<ObjectRef<RawCluster>>) {
+    async fn visits(&self, mut triggered: mpsc::Receiver<ObjectRef<KeptCluster>>) {
         let Self { ctx, scope, turns, stop } = self;
         fill(ctx, scope).await;
         let clusters = match scope {
@@ -113,7 +113,7 @@ async fn fill(ctx: &Context, scope: &Scope) {
 }
 
 /// Waits for its turn and visits.
-async fn visit_in_turn(resource: Arc<RawCluster>, visits: Arc<Visits>) -> Result<Action, Error> {
+async fn visit_in_turn(resource: Arc<KeptCluster>, visits: Arc<Visits>) -> Result<Action, Error> {
     let Visits { ctx, clusters, turns, stop } = &*visits;
     let waiting = ctx.metrics.waiting();
     let _turn = tokio::select! {
@@ -128,14 +128,14 @@ async fn visit_in_turn(resource: Arc<RawCluster>, visits: Arc<Visits>) -> Result
     }
 }
 
-fn urgency(resource: &RawCluster) -> Urgency {
-    let seen = resource.status.get("observedGeneration").and_then(serde_json::Value::as_i64);
-    let is_going = resource.metadata.deletion_timestamp.is_some();
-    if is_going || seen != resource.metadata.generation { Urgency::Changed } else { Urgency::Routine }
+fn urgency(resource: &KeptCluster) -> Urgency {
+    let KeptCluster { metadata, observed_generation, .. } = resource;
+    let is_changed = metadata.deletion_timestamp.is_some() || *observed_generation != metadata.generation;
+    if is_changed { Urgency::Changed } else { Urgency::Routine }
 }
 
 /// One visit, with its deadline, its span and its counts.
-async fn visit(resource: Arc<RawCluster>, ctx: &Arc<Context>) -> Result<Action, Error> {
+async fn visit(resource: Arc<KeptCluster>, ctx: &Arc<Context>) -> Result<Action, Error> {
     let span = tracing::info_span!(
         "visit",
         namespace = resource.namespace().unwrap_or_default(),
@@ -145,7 +145,7 @@ async fn visit(resource: Arc<RawCluster>, ctx: &Arc<Context>) -> Result<Action, 
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
     let _running = ctx.metrics.visiting();
-    let work = reconcile(resource, ctx.clone()).instrument(span);
+    let work = reconcile(Arc::new(resource.raw()), ctx.clone()).instrument(span);
     let result = match tokio::time::timeout(VISIT_DEADLINE, work.boxed()).await {
         Ok(result) => result,
         Err(_) => Err(Error::TooLong(VISIT_DEADLINE.as_secs())),
@@ -157,7 +157,7 @@ async fn visit(resource: Arc<RawCluster>, ctx: &Arc<Context>) -> Result<Action, 
     result
 }
 
-fn after_failure(resource: Arc<RawCluster>, error: &Error, visits: Arc<Visits>) -> Action {
+fn after_failure(resource: Arc<KeptCluster>, error: &Error, visits: Arc<Visits>) -> Action {
     let ctx = &visits.ctx;
     let uid = resource.uid().unwrap_or_default();
     let delay = ctx.backoff.failed(&uid);

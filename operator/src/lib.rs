@@ -25,6 +25,7 @@ pub mod render;
 pub mod report;
 pub mod resources;
 pub mod run;
+pub mod settled;
 pub mod telemetry;
 pub mod turns;
 

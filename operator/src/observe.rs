@@ -100,6 +100,32 @@ pub struct BrokerHealth {
     pub stranded: Vec<String>,
 }
 
+/// The versions of what the API server has of a cluster: the resource itself, and its objects.
+#[derive(Debug)]
+pub struct Versions {
+    /// Uid and version of the resource.
+    pub resource: (String, Option<String>),
+    /// Those of its objects, by kind.
+    pub objects: Vec<Vec<u64>>,
+}
+
+impl Versions {
+    /// Those in the cache. Taken before the objects are, so that what comes between is seen as a change next time.
+    pub fn of(ctx: &Context, cluster: &Cluster) -> Self {
+        let objects = ctx.cache.versions(&cluster.namespace, &cluster.name);
+        Self { resource: (cluster.uid.clone(), cluster.version.clone()), objects }
+    }
+}
+
+/// Reads everything about one cluster but its objects, which are as they were.
+pub async fn surroundings(ctx: &Context, cluster: &Cluster) -> Observed {
+    let pods = nodes::reports(ctx, ctx.cache.pods(&cluster.namespace, &cluster.name));
+    let (pods, (secrets, (_, broker, broker_health))) = tokio::join!(pods, services(ctx, cluster));
+    secrets::doubt(ctx, cluster, (&broker, &pods));
+    let children = Children::default();
+    Observed { children, lacking: lacking(ctx), pods, secrets, broker, broker_health }
+}
+
 /// Reads everything about one cluster. The access to its broker comes with it where there is one.
 pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
     let served = async {
@@ -107,13 +133,22 @@ pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Mana
         let pods = nodes::observe(ctx, cluster, &children).await;
         (children, pods)
     };
-    let ((children, pods), (secrets, (management, broker, broker_health))) = tokio::join!(served, async {
-        let (secrets, access) = secrets::observe(ctx, cluster).await;
-        (secrets, broker::observe(ctx, cluster, access).await)
-    });
+    let ((children, pods), (secrets, (management, broker, broker_health))) =
+        tokio::join!(served, services(ctx, cluster));
     secrets::doubt(ctx, cluster, (&broker, &pods));
-    let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
-    (Observed { children, lacking, pods, secrets, broker, broker_health }, management)
+    (Observed { children, lacking: lacking(ctx), pods, secrets, broker, broker_health }, management)
+}
+
+async fn services(
+    ctx: &Context,
+    cluster: &Cluster,
+) -> (Secrets, (Option<Management>, BrokerState, BrokerHealth)) {
+    let (secrets, access) = secrets::observe(ctx, cluster).await;
+    (secrets, broker::observe(ctx, cluster, access).await)
+}
+
+fn lacking(ctx: &Context) -> BTreeSet<Kind> {
+    Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect()
 }
 
 impl<T: Default> Default for Seen<T> {

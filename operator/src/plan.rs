@@ -157,6 +157,16 @@ impl Plan {
     }
 }
 
+impl BrokerAction {
+    /// The exchange that is there afterwards, if it is one more.
+    pub fn declared(&self) -> Option<&Exchange> {
+        match self {
+            Self::Declare(exchange) => Some(exchange),
+            Self::Delete(_) | Self::Reap(_) => None,
+        }
+    }
+}
+
 impl Requeue {
     /// The time to wait, before jitter.
     pub fn delay(self) -> Option<Duration> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crds::VibeTalkClusterStatus;
+use crds::condition::Reason;
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::controller::Action;
@@ -15,10 +17,11 @@ use crate::cache::Cache;
 use crate::cluster::{Cluster, Nameless, RawCluster};
 use crate::decide::decide;
 use crate::metrics::Metrics;
-use crate::observe::observe;
-use crate::plan::{Plan, Requeue};
+use crate::observe::{BrokerState, Children, Observed, PodState, Versions, observe, surroundings};
+use crate::plan::{BrokerAction, Plan, Requeue};
 use crate::rabbitmq::{BrokerError, Surveys};
-use crate::report::report;
+use crate::report::{is_told, report};
+use crate::settled::{Fingerprint, Settled};
 
 /// What every visit works with.
 pub struct Context {
@@ -40,6 +43,8 @@ pub struct Context {
     pub defaults: Defaults,
     /// How long to leave a failing resource alone.
     pub backoff: Backoff,
+    /// Which need nothing.
+    pub settled: Settled,
 }
 
 /// Why a visit must be repeated.
@@ -70,18 +75,65 @@ pub enum Error {
 /// # Errors
 /// If the visit must be repeated; the status has been written where that was possible.
 pub async fn reconcile(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let cluster = Cluster::parse(&resource, &ctx.defaults)?;
+    let cluster = Cluster::parse(&ctx.cache.clusters.newest(resource), &ctx.defaults)?;
+
+    let versions = Versions::of(&ctx, &cluster);
+    if ctx.settled.knows(&cluster.uid) {
+        let observed = surroundings(&ctx, &cluster).await;
+        if ctx.settled.is(&cluster.uid, Fingerprint::of(&(&versions, &observed))) {
+            return again(Requeue::Poll);
+        }
+        ctx.settled.forget(&cluster.uid);
+    }
 
     let (observed, broker) = observe(&ctx, &cluster).await;
-    let plan = decide(&cluster, &observed, Timestamp::now());
+    let mut plan = decide(&cluster, &observed, Timestamp::now());
+    if is_settled(&cluster, &observed, &plan) {
+        let surroundings = Observed { children: Children::default(), ..observed };
+        ctx.settled.note(&cluster.uid, Fingerprint::of(&(&versions, &surroundings)));
+        return again(Requeue::Poll);
+    }
     let outcome = act(&ctx, &cluster, &plan, broker.as_ref()).await;
+    if cluster.status.conditions.is_empty() && !plan.is_empty() && outcome.is_complete() {
+        plan.status = first_status(&ctx, &cluster, observed, &plan);
+    }
     report(&ctx, &cluster, &plan, &outcome).await?;
 
-    again(plan, outcome)
+    follow_up(plan, outcome)
 }
 
-/// The only place that says "again, and when".
-fn again(plan: Plan, outcome: Outcome) -> Result<Action, Error> {
+/// Whether the same decision would follow from the same observations at any later time: nothing is to be done or told,
+/// and nobody is waited for. Only a pod that ends is looked at with the clock in hand, and only of an object that has a
+/// cluster's name without being its own nobody tells.
+fn is_settled(cluster: &Cluster, observed: &Observed, plan: &Plan) -> bool {
+    let ends = |pods: &Vec<PodState>| pods.iter().any(|pod| pod.ends_by.is_some());
+    let taken = Reason::NameTaken.to_string();
+    plan.is_empty()
+        && plan.status.conditions.iter().all(|condition| condition.reason != taken)
+        && plan.requeue == Requeue::Poll
+        && plan.notices.is_empty()
+        && plan.unread.is_none()
+        && cluster.deleted_at.is_none()
+        && is_told(&cluster.status, &plan.status)
+        && observed.pods.known().is_some_and(|pods| !ends(pods))
+}
+
+/// The status after a first visit that made everything: nobody has to read of what was missing before it.
+fn first_status(
+    ctx: &Context,
+    cluster: &Cluster,
+    mut observed: Observed,
+    plan: &Plan,
+) -> VibeTalkClusterStatus {
+    observed.children = ctx.cache.children((&cluster.namespace, &cluster.name), |kind| ctx.apis.serves(kind));
+    if let BrokerState::Exchanges(exchanges) = &mut observed.broker {
+        exchanges.extend(plan.broker.iter().filter_map(BrokerAction::declared).cloned());
+    }
+    decide(cluster, &observed, Timestamp::now()).status
+}
+
+/// What follows from what was planned and done.
+fn follow_up(plan: Plan, outcome: Outcome) -> Result<Action, Error> {
     if let Some(failure) = outcome.write_failure {
         return Err(failure.into());
     }
@@ -92,7 +144,11 @@ fn again(plan: Plan, outcome: Outcome) -> Result<Action, Error> {
         return Err(Error::Read(what));
     }
     // What was written is not told by the watches, as the cache has it already; but others act upon it.
-    let requeue = if plan.is_empty() { plan.requeue } else { plan.requeue.min(Requeue::Soon) };
+    again(if plan.is_empty() { plan.requeue } else { plan.requeue.min(Requeue::Soon) })
+}
+
+/// The only place that says "again, and when".
+fn again(requeue: Requeue) -> Result<Action, Error> {
     Ok(requeue.delay().map_or_else(Action::await_change, |delay| Action::requeue(jitter(delay))))
 }
 

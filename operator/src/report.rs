@@ -32,7 +32,7 @@ pub async fn report(ctx: &Context, cluster: &Cluster, plan: &Plan, outcome: &Out
     for notice in notices(&cluster.status, &status, plan, outcome) {
         publish(ctx, cluster, notice).await;
     }
-    if same(&cluster.status, &status) { Ok(()) } else { write(ctx, cluster, &status).await }
+    if is_told(&cluster.status, &status) { Ok(()) } else { write(ctx, cluster, &status).await }
 }
 
 /// The planned status, corrected by what the writes have taught.
@@ -41,7 +41,9 @@ fn status(cluster: &Cluster, plan: &Plan, outcome: &Outcome, now: Timestamp) -> 
     if let Some(error) = &outcome.broker_failure {
         let reason = match error {
             BrokerError::Mismatch { .. } | BrokerError::InUse { .. } => Reason::ExchangeMismatch,
-            BrokerError::Unreachable { .. } | BrokerError::Refused { .. } => Reason::BrokerUnreachable,
+            BrokerError::Unreachable { .. } | BrokerError::Refused { .. } | BrokerError::TooMany { .. } => {
+                Reason::BrokerUnreachable
+            }
         };
         let verdict = Verdict::no(ConditionType::TopologyInSync, reason, error.to_string());
         amend(cluster, &mut status.conditions, verdict, now);
@@ -70,8 +72,8 @@ fn status(cluster: &Cluster, plan: &Plan, outcome: &Outcome, now: Timestamp) -> 
     status
 }
 
-/// The order of the conditions means nothing.
-fn same(old: &VibeTalkClusterStatus, new: &VibeTalkClusterStatus) -> bool {
+/// Whether the status says this already. The order of the conditions means nothing.
+pub fn is_told(old: &VibeTalkClusterStatus, new: &VibeTalkClusterStatus) -> bool {
     let sorted = |status: &VibeTalkClusterStatus| {
         let mut status = status.clone();
         status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
@@ -173,7 +175,10 @@ async fn write(ctx: &Context, cluster: &Cluster, status: &VibeTalkClusterStatus)
     ctx.metrics.write("VibeTalkCluster", "status");
     let params = PatchParams::apply(MANAGER).force();
     match api.patch_status(&cluster.name, &params, &Patch::Apply(patch)).await {
-        Ok(_) => Ok(()),
+        Ok(written) => {
+            ctx.cache.clusters.put(written);
+            Ok(())
+        }
         // Deleted in between: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(error) => Err(error),
@@ -237,6 +242,6 @@ mod tests {
         let a = condition(ConditionType::Ready, "True", Reason::AsSpecified);
         let b = condition(ConditionType::Paused, "False", Reason::NotRequested);
         let status = |conditions| VibeTalkClusterStatus { conditions, ..VibeTalkClusterStatus::default() };
-        assert!(same(&status(vec![a.clone(), b.clone()]), &status(vec![b, a])));
+        assert!(is_told(&status(vec![a.clone(), b.clone()]), &status(vec![b, a])));
     }
 }

@@ -22,6 +22,7 @@ use crate::cluster::RawCluster;
 use crate::metrics::Metrics;
 use crate::rabbitmq::{NODE_AWAY, SURVEY_AGE, Surveys};
 use crate::reconcile::Context;
+use crate::settled::Settled;
 use crate::{MANAGER, controller, http, lease};
 
 /// Between two attempts to find the resource at the start.
@@ -52,6 +53,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         defaults: args.defaults.clone(),
         backoff: Backoff::default(),
+        settled: Settled::default(),
     });
     let stop = CancellationToken::new();
     end_on_signal(stop.clone())?;

@@ -127,7 +127,7 @@ async fn rest(crowd: &Crowd, operator: &Program, count: usize) {
     let after = Usage::of(operator.pid());
     let visits = operator.count(VISITS).await - visited;
     let each = (after.cpu - before.cpu) / u32::try_from(visits).unwrap();
-    println!("  at rest: {visits} visits in {:.1?}, {each:.0?} of CPU each; {after}", started.elapsed());
+    println!("  at rest: {visits} visits in {:.1?}, {each:.2?} of CPU each; {after}", started.elapsed());
     Requests::so_far(&crowd.admin).await.since(&requests).print(visits);
 }
 

@@ -12,21 +12,25 @@ use crate::{FINALIZER, MANAGER};
 
 pub(super) async fn add(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
     match write(ctx, cluster, &[FINALIZER]).await {
-        Ok(()) => Ok(()),
+        Ok(held) => {
+            ctx.cache.clusters.put(held);
+            Ok(())
+        }
         Err(error) => Err(failure("hold", cluster, &error)),
     }
 }
 
 pub(super) async fn remove(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
+    ctx.cache.clusters.forget(&cluster.namespace, &cluster.name);
     match write(ctx, cluster, &[]).await {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         // Gone already, or a newer resource of the name.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         Err(error) => Err(failure("let go", cluster, &error)),
     }
 }
 
-async fn write(ctx: &Context, cluster: &Cluster, finalizers: &[&str]) -> kube::Result<()> {
+async fn write(ctx: &Context, cluster: &Cluster, finalizers: &[&str]) -> kube::Result<RawCluster> {
     let api: Api<RawCluster> = Api::namespaced(ctx.client.clone(), &cluster.namespace);
     let patch = json!({
         "apiVersion": RawCluster::api_version(&()),
@@ -34,7 +38,7 @@ async fn write(ctx: &Context, cluster: &Cluster, finalizers: &[&str]) -> kube::R
         "metadata": { "name": cluster.name, "uid": cluster.uid, "finalizers": finalizers },
     });
     ctx.metrics.write("VibeTalkCluster", "apply");
-    api.patch_metadata(&cluster.name, &PatchParams::apply(MANAGER), &Patch::Apply(patch)).await.map(|_| ())
+    api.patch(&cluster.name, &PatchParams::apply(MANAGER), &Patch::Apply(patch)).await
 }
 
 fn failure(verb: &'static str, cluster: &Cluster, error: &kube::Error) -> WriteFailure {

@@ -93,6 +93,13 @@ impl<T: Clone + PartialEq> Mirror<T> {
         }
     }
 
+    /// The version of a cluster's objects, in the order of their names.
+    pub(super) fn versions(&self, namespace: &str, cluster: &str) -> Vec<u64> {
+        let state = self.lock();
+        let objects = state.clusters.get(&(namespace.to_owned(), cluster.to_owned()));
+        objects.into_iter().flatten().map(|(_, entry)| entry.version).collect()
+    }
+
     /// Why a scope's objects are not known, if they are not.
     pub(super) fn unfilled(&self, scope: &Scope) -> Option<String> {
         match self.lock().scopes.get(scope) {

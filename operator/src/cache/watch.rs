@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::mirror::{Mirror, Scope, Told};
 use super::{Cache, Child, PodFacts, pods};
 use crate::apis::Apis;
-use crate::cluster::RawCluster;
+use crate::cluster::KeptCluster;
 use crate::metrics::Metrics;
 use crate::resources::{Kind, NODE_LABEL, managed_by};
 
@@ -24,7 +24,7 @@ use crate::resources::{Kind, NODE_LABEL, managed_by};
 const PAGE: u32 = 100;
 
 /// Tells a cluster to visit.
-pub type Trigger = mpsc::Sender<ObjectRef<RawCluster>>;
+pub type Trigger = mpsc::Sender<ObjectRef<KeptCluster>>;
 
 /// Fills the cache.
 #[derive(Clone, Copy)]

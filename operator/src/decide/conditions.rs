@@ -41,6 +41,9 @@ const NEEDED: [ConditionType; 5] = [
     ConditionType::ExposureReady,
 ];
 
+/// Longest message in a status. The API server's words about a long list can be many times longer than it takes itself.
+const MAX_MESSAGE_CHARS: usize = 1_000;
+
 /// Why a needed condition may not hold and users can chat all the same.
 const HARMLESS: [Reason; 4] =
     [Reason::NotRequested, Reason::Repartitioning, Reason::NodeUnreachable, Reason::ExchangeLeft];
@@ -170,7 +173,31 @@ fn condition(cluster: &Cluster, verdict: Verdict, now: Timestamp) -> Condition {
         observed_generation: cluster.generation,
         status: status.to_owned(),
         reason: verdict.reason,
-        message: verdict.message,
+        message: shortened(verdict.message),
         type_,
+    }
+}
+
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(MAX_MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_message_is_never_longer_than_the_api_server_takes() {
+        let cluster = fixture::cluster(|_| {});
+        let told = |message: String| {
+            let verdict = Verdict::no(ConditionType::Progressing, Reason::WriteFailed, message);
+            condition(&cluster, verdict, Timestamp::UNIX_EPOCH).message
+        };
+        assert_eq!(told("ä".repeat(1_000)), "ä".repeat(1_000));
+        assert_eq!(told("ä".repeat(9_000)), "ä".repeat(1_000) + "…");
     }
 }

@@ -118,11 +118,12 @@ impl Comparison {
     }
 }
 
-/// The API server does not store empty lists and maps.
+/// The API server does not store empty lists, maps and texts.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.is_empty(),
         Value::Array(list) => list.is_empty(),
+        Value::String(text) => text.is_empty(),
         other => other.is_null(),
     }
 }
@@ -179,6 +180,10 @@ mod tests {
             &json!({"env": [{"name": "B"}, {"name": "A", "x": 1}]})
         ));
         assert!(check(&json!({"tolerations": []}), &json!({})));
+        assert!(check(
+            &json!({"tolerations": [{"key": "a", "value": ""}]}),
+            &json!({"tolerations": [{"key": "a"}]})
+        ));
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster, children: &Childre
     } else {
         ctx.cache.pods(&cluster.namespace, &cluster.name)
     };
+    reports(ctx, pods).await
+}
+
+/// What the chat node in each pod says of itself.
+pub(super) async fn reports(ctx: &Context, pods: Seen<Vec<PodFacts>>) -> Seen<Vec<PodState>> {
     let pods = match pods {
         Seen::Known(pods) => pods,
         Seen::Unknown(why) => return Seen::Unknown(why),

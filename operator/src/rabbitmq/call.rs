@@ -10,8 +10,8 @@ use super::{Access, BrokerError};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 const PAGE_SIZE: u32 = 500;
-/// 10,000 exchanges or queues of one virtual host.
-const MAX_PAGES: u32 = 20;
+/// 20,000 exchanges or queues of one virtual host.
+const MAX_PAGES: u32 = 40;
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// One broker's management API.
@@ -89,10 +89,11 @@ impl Management {
             let page: Page<T> = self.get(url).await?;
             found.extend(page.items);
             if number >= page.page_count {
-                break;
+                return Ok(found);
             }
         }
-        Ok(found)
+        // What was not read must not pass for missing.
+        Err(BrokerError::TooMany { base: self.base(), limit: MAX_PAGES * PAGE_SIZE, part: part.to_owned() })
     }
 
     /// Deletes what is at `url`; what is gone already is no error.

@@ -11,6 +11,18 @@ pub enum BrokerError {
         /// What happened.
         problem: String,
     },
+    /// More than the operator would hold in memory.
+    #[error(
+        "{base} lists more than {limit} names with `{part}`: use fewer partitions, or a virtual host for fewer clusters"
+    )]
+    TooMany {
+        /// Address of the management API.
+        base: String,
+        /// How many are read.
+        limit: u32,
+        /// What is in the names.
+        part: String,
+    },
     /// The broker says no: credentials, permissions or virtual host.
     #[error("{base} refused: {problem}")]
     Refused {

@@ -79,7 +79,9 @@ pub(super) fn not_asked() -> Verdict {
 
 pub(super) fn unreachable(cluster: &Cluster, error: &BrokerError) -> Verdict {
     match error {
-        BrokerError::Unreachable { .. } => Verdict::no(KIND, Reason::BrokerUnreachable, error.to_string()),
+        BrokerError::Unreachable { .. } | BrokerError::TooMany { .. } => {
+            Verdict::no(KIND, Reason::BrokerUnreachable, error.to_string())
+        }
         BrokerError::Refused { .. } => Verdict::no(
             KIND,
             Reason::BrokerUnreachable,
