@@ -1,5 +1,6 @@
 //! A fault at every single call that the operator makes while a cluster is made, changed, shrunk, moved to other
-//! partitions or deleted. Each time it ends as it does without a fault, and then nothing is written any more.
+//! partitions or deleted, and at everything that its watches are told meanwhile. Each time it ends as it does without a
+//! fault, and then nothing is written any more.
 //!
 //! With `VT_TEST_FAULTS=all` every call is hit by every fault, which takes minutes; without it a share of these points,
 //! spread evenly.
@@ -19,15 +20,15 @@ use operator::resources::{Kind, selector, selector_text};
 use serde_json::{Value, json};
 
 use crate::chat_nodes::Fleet;
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, Place};
 use crate::namespace::{Namespace, Operator, spec};
 
 /// Points that are tried at once.
 const AT_ONCE: usize = 6;
 /// Points that are tried of a story, where not all are.
 const SHARE: usize = 24;
-/// Visits until all must be over.
-const MOST_VISITS: usize = 60;
+/// Until all must be over, however busy this machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// For chat nodes and watches, between two visits.
 const PAUSE: Duration = Duration::from_millis(30);
 
@@ -41,6 +42,18 @@ const FAULTS: [Fault; 8] = [
     Fault::LoseAnswer,
     Fault::Delay,
 ];
+
+const WATCH_FAULTS: [Fault; 2] = [Fault::Cut, Fault::Gone];
+
+/// Which fault is where.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    None,
+    /// At the call of this number.
+    Call(usize, Fault),
+    /// At the piece of this number of what the watches are told.
+    Watch(usize, Fault),
+}
 
 /// What happens to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +70,7 @@ struct Point {
     story: Story,
     namespace: Namespace,
     faults: Arc<Faults>,
+    in_watches: Arc<Faults>,
     fleet: Option<Arc<Fleet>>,
 }
 
@@ -66,22 +80,33 @@ struct End {
     /// Digest of every object's wishes by its kind.
     objects: BTreeMap<String, Value>,
     exchanges: Vec<String>,
-    calls: usize,
+}
+
+impl Trouble {
+    /// At the calls, and in the watches.
+    fn faults(self) -> (Arc<Faults>, Arc<Faults>) {
+        match self {
+            Self::None => (Faults::none(), Faults::none()),
+            Self::Call(at, fault) => (Faults::at(at, fault), Faults::none()),
+            Self::Watch(at, fault) => (Faults::none(), Faults::at(at, fault)),
+        }
+    }
 }
 
 impl Point {
-    async fn prepare(story: Story, faults: Arc<Faults>) -> Option<Self> {
+    async fn prepare(story: Story, trouble: Trouble) -> Option<Self> {
+        let (faults, in_watches) = trouble.faults();
         let namespace = Namespace::with_faults(Arc::clone(&faults)).await?;
         namespace.make_secrets().await;
-        let mut point = Self { story, namespace, faults, fleet: None };
+        let mut point = Self { story, namespace, faults, in_watches, fleet: None };
         let mut before = spec();
         if story == Story::Shrink {
             before["replicas"] = 3.into();
         }
         if story != Story::Create {
             point.namespace.make("demo", before).await;
-            let operator = point.namespace.newborn(Faults::none()).await;
-            while point.visit(&operator).await != Some(0) {}
+            let operator = point.namespace.newborn(Faults::none(), Faults::none()).await;
+            while !matches!(point.visit(&operator).await, Ok(0)) {}
         }
         match story {
             Story::Shrink => point.make_pods().await,
@@ -116,30 +141,39 @@ impl Point {
     /// Visits until all is over; a new operator follows one that ended.
     async fn run(&self) -> Operator {
         self.faults.arm();
-        let mut operator = self.namespace.newborn(Arc::clone(&self.faults)).await;
-        for _ in 0..MOST_VISITS {
-            let written = tokio::select! {
+        self.in_watches.arm();
+        let (started, mut last) = (Instant::now(), String::new());
+        let mut operator = self.newborn().await;
+        while started.elapsed() < PATIENCE {
+            tokio::select! {
                 biased;
-                () = self.faults.crashed() => {
-                    operator = self.namespace.newborn(Arc::clone(&self.faults)).await;
-                    None
-                }
-                written = self.visit(&operator) => written,
+                () = self.faults.crashed() => operator = self.newborn().await,
+                visited = self.visit(&operator) => match visited {
+                    Ok(0) if self.is_over().await => return operator,
+                    Ok(written) => last = format!("{written} writes"),
+                    Err(error) => last = error.to_string(),
+                },
             };
-            if written == Some(0) && self.is_over().await {
-                return operator;
-            }
             self.others_work().await;
         }
         let status = self.namespace.status("demo").await;
-        panic!("not over after {MOST_VISITS} visits, {:?}: {status:#?}", self.faults.hit());
+        panic!("not over in {PATIENCE:?}, {:?}, at last {last}: {status:#?}", self.hit());
     }
 
-    /// What was written; nothing is known of a visit that failed.
-    async fn visit(&self, operator: &Operator) -> Option<usize> {
+    async fn newborn(&self) -> Operator {
+        self.namespace.newborn(Arc::clone(&self.faults), Arc::clone(&self.in_watches)).await
+    }
+
+    /// What was hit, if anything was.
+    fn hit(&self) -> Option<(Place, String)> {
+        self.faults.hit().or_else(|| self.in_watches.hit())
+    }
+
+    /// What was written.
+    async fn visit(&self, operator: &Operator) -> Result<usize, operator::reconcile::Error> {
         match self.namespace.api::<RawCluster>().get_opt("demo").await.unwrap() {
-            Some(raw) => operator.visit(raw).await.ok(),
-            None => Some(0),
+            Some(raw) => operator.visit(raw).await,
+            None => Ok(0),
         }
     }
 
@@ -160,9 +194,7 @@ impl Point {
         if self.story == Story::Shrink {
             self.follow_deployment().await;
         }
-        if matches!(self.story, Story::Shrink | Story::Repartition) {
-            tokio::time::sleep(PAUSE).await;
-        }
+        tokio::time::sleep(PAUSE).await;
     }
 
     async fn follow_deployment(&self) {
@@ -203,7 +235,7 @@ impl Point {
         self.follow_deployment().await;
     }
 
-    async fn end(&self, calls: usize) -> End {
+    async fn end(&self) -> End {
         let mut objects = BTreeMap::new();
         for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_optional()) {
             if let Some(object) = self.namespace.child(kind, "demo").await {
@@ -215,56 +247,81 @@ impl Point {
         let own = format!("vt.{}.", self.namespace.name);
         let names = self.namespace.broker.names();
         let exchanges = names.iter().map(|name| name.strip_prefix(&own).unwrap_or(name).to_owned()).collect();
-        End { objects, exchanges, calls }
+        End { objects, exchanges }
     }
+}
+
+/// What came of a story.
+struct Outcome {
+    end: End,
+    calls: usize,
+    /// Pieces that the watches were told.
+    told: usize,
+    hit: Option<(Place, String)>,
 }
 
 /// Goes through a story with a fault, if there is one, and tells how it ends.
-async fn go(story: Story, fault: Option<(usize, Fault)>) -> Option<End> {
-    let faults = fault.map_or_else(Faults::none, |(call, fault)| Faults::at(call, fault));
-    let point = Point::prepare(story, Arc::clone(&faults)).await?;
+async fn go(story: Story, trouble: Trouble) -> Option<Outcome> {
+    let point = Point::prepare(story, trouble).await?;
     point.begin().await;
     let operator = point.run().await;
-    let calls = faults.calls();
-    let end = point.end(calls).await;
+    let (calls, told, hit) = (point.faults.calls(), point.in_watches.calls(), point.hit());
+    let end = point.end().await;
     let changes = point.namespace.broker.changes();
-    assert_eq!(point.visit(&operator).await, Some(0), "{story:?} {fault:?} {:?}", faults.hit());
-    assert_eq!(point.namespace.broker.changes(), changes, "{story:?} {fault:?}");
+    assert!(matches!(point.visit(&operator).await, Ok(0)), "{story:?} {trouble:?} {hit:?}");
+    assert_eq!(point.namespace.broker.changes(), changes, "{story:?} {trouble:?}");
     if let Some(fleet) = &point.fleet {
         let (published, missed, refused) = fleet.counts();
-        assert!(published > 0 && (missed, refused) == (0, 0), "{story:?} {fault:?}: {missed} {refused}");
+        assert!(published > 0 && (missed, refused) == (0, 0), "{story:?} {trouble:?}: {missed} {refused}");
     }
-    Some(end)
+    Some(Outcome { end, calls, told, hit })
 }
 
-fn points(calls: usize) -> Vec<(usize, Fault)> {
-    let all = (0..calls).flat_map(|call| FAULTS.map(|fault| (call, fault)));
+/// Of all places and faults a share, spread evenly, or all.
+fn points(places: usize, faults: &[Fault]) -> Vec<(usize, Fault)> {
+    let all = (0..places).flat_map(|place| faults.iter().map(move |fault| (place, *fault)));
     if std::env::var("VT_TEST_FAULTS").is_ok_and(|which| which == "all") {
         return all.collect();
     }
     // Not a multiple of the number of faults, so that each has its turn.
-    let stride = (calls * FAULTS.len() / SHARE) | 1;
+    let stride = (places * faults.len() / SHARE) | 1;
     all.step_by(stride).collect()
 }
 
-async fn every_point_of(story: Story) {
-    let Some(wanted) = go(story, None).await else { return };
-    let points = points(wanted.calls);
-    let (started, count) = (Instant::now(), points.len());
-    let ends: Vec<_> = stream::iter(points)
-        .map(|point| async move { (point, go(story, Some(point)).await.unwrap()) })
+/// Goes through the story with each trouble, and compares how it ends.
+async fn compare(story: Story, wanted: &End, troubles: Vec<Trouble>) {
+    let (started, count) = (Instant::now(), troubles.len());
+    let outcomes: Vec<_> = stream::iter(troubles)
+        .map(|trouble| async move { (trouble, go(story, trouble).await.unwrap()) })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    for (point, end) in ends {
+    let hit = outcomes.iter().filter(|(_, outcome)| outcome.hit.is_some()).count();
+    for (trouble, Outcome { end, hit, .. }) in outcomes {
         assert_eq!(
             (&end.objects, &end.exchanges.len()),
             (&wanted.objects, &wanted.exchanges.len()),
-            "{point:?}"
+            "{trouble:?} {hit:?}"
         );
     }
-    let all = wanted.calls * FAULTS.len();
-    println!("{story:?}: {count} of {all} points in {:.1?}", started.elapsed());
+    println!("{story:?}: {hit} of {count} points hit in {:.1?}", started.elapsed());
+}
+
+async fn every_point_of(story: Story) {
+    let Some(Outcome { end, calls, .. }) = go(story, Trouble::None).await else { return };
+    println!("{story:?}: {} points", calls * FAULTS.len());
+    let troubles = points(calls, &FAULTS).into_iter().map(|(at, fault)| Trouble::Call(at, fault)).collect();
+    compare(story, &end, troubles).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_arrives_whichever_watch_breaks() {
+    for story in [Story::Create, Story::Change, Story::Shrink, Story::Repartition, Story::Delete] {
+        let Some(Outcome { end, told, .. }) = go(story, Trouble::None).await else { return };
+        println!("{story:?}: {} points in watches", told * WATCH_FAULTS.len());
+        let points = points(told, &WATCH_FAULTS).into_iter();
+        compare(story, &end, points.map(|(at, fault)| Trouble::Watch(at, fault)).collect()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,6 +23,7 @@ pub enum Place {
     ApiServer,
     Broker,
     ChatNode,
+    Watch,
 }
 
 /// What happens at the call.
@@ -38,6 +39,10 @@ pub enum Fault {
     LoseAnswer,
     /// The call takes a while.
     Delay,
+    /// The watch breaks off where it would tell something.
+    Cut,
+    /// The watch is told that it is too old to go on.
+    Gone,
 }
 
 /// Where the fault is, and how far the operator has come.
@@ -96,7 +101,8 @@ impl Faults {
         pending().await
     }
 
-    fn next(&self, place: Place, what: String) -> Option<Fault> {
+    /// The next call, or the next thing that a watch is told: what happens to it.
+    pub fn next(&self, place: Place, what: String) -> Option<Fault> {
         let call = self.made.fetch_add(1, Ordering::SeqCst);
         let fault = self.at.filter(|(at, _)| *at == call).map(|(_, fault)| fault)?;
         *self.hit.lock().unwrap() = Some((place, what));
@@ -107,7 +113,7 @@ impl Faults {
     pub async fn http(&self, place: Place, request: Request, next: Next) -> Response {
         let what = format!("{} {}", request.method(), request.uri().path());
         match self.next(place, what) {
-            None => next.run(request).await,
+            None | Some(Fault::Cut | Fault::Gone) => next.run(request).await,
             Some(Fault::CrashBefore) => self.end().await,
             Some(Fault::CrashAfter) => {
                 next.run(request).await;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, request};
 use crds::VibeTalkClusterStatus;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod, Secret};
 use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::client::{Body, ClientBuilder};
@@ -21,6 +22,7 @@ use operator::observe::Seen;
 use operator::rabbitmq::Surveys;
 use operator::reconcile::{Context, reconcile};
 use operator::resources::{Kind, selector_text};
+use operator::settled::Settled;
 use operator::{MANAGER, controller, http};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -31,6 +33,7 @@ use tower::util::MapRequestLayer;
 use crate::broker::Broker;
 use crate::faults::{FaultLayer, Faults};
 use crate::server::{Server, server};
+use crate::watch_faults::WatchFaultLayer;
 
 /// Longer than the poll interval and the slowest step after it.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -113,15 +116,24 @@ impl Namespace {
 
     /// Makes the Secret `mq`, `db` or `auth`.
     pub async fn make_secret(&self, name: &str) {
+        match name {
+            "mq" => self.make_broker_secret(name).await,
+            "db" => self.put_secret(name, json!({ "uri": "mongodb://store.invalid:27017" })).await,
+            _ => self.put_secret(name, json!({ "hs256": "0123456789abcdef0123456789abcdef" })).await,
+        }
+    }
+
+    /// Makes a Secret of this name that leads to the broker.
+    pub async fn make_broker_secret(&self, name: &str) {
         let (host, port) = (self.broker.address.ip(), self.broker.address.port());
-        let data = match name {
-            "mq" => json!({
-                "host": host.to_string(), "username": "vibe", "password": "talk",
-                "management-uri": format!("http://{host}:{port}"),
-            }),
-            "db" => json!({ "uri": "mongodb://store.invalid:27017" }),
-            _ => json!({ "hs256": "0123456789abcdef0123456789abcdef" }),
-        };
+        let data = json!({
+            "host": host.to_string(), "username": "vibe", "password": "talk",
+            "management-uri": format!("http://{host}:{port}"),
+        });
+        self.put_secret(name, data).await;
+    }
+
+    async fn put_secret(&self, name: &str, data: Value) {
         let secret: Secret =
             serde_json::from_value(json!({ "metadata": { "name": name }, "stringData": data })).unwrap();
         self.api::<Secret>().create(&PostParams::default(), &secret).await.unwrap();
@@ -135,16 +147,27 @@ impl Namespace {
     /// Tries to make the resource, as `kubectl` does: unknown fields are refused.
     pub async fn try_make(&self, name: &str, spec: Value) -> kube::Result<RawCluster> {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let raw = RawCluster { metadata, spec, status: Value::Null };
+        let path = format!("{}?fieldValidation=Strict", self.path());
+        self.send(Request::post(path), RawCluster { metadata, spec, status: Value::Null }).await
+    }
+
+    /// Tries to put another spec in the place of the whole spec, or only asks whether it could.
+    pub async fn try_replace(&self, name: &str, spec: Value, is_trial: bool) -> kube::Result<RawCluster> {
+        let raw = RawCluster { spec, ..self.api::<RawCluster>().get(name).await? };
+        let trial = if is_trial { "?dryRun=All" } else { "" };
+        self.send(Request::put(format!("{}/{name}{trial}", self.path())), raw).await
+    }
+
+    fn path(&self) -> String {
+        format!("/apis/vibetalk.dev/v1alpha1/namespaces/{}/vibetalkclusters", self.name)
+    }
+
+    async fn send(&self, request: request::Builder, raw: RawCluster) -> kube::Result<RawCluster> {
         let mut body = serde_json::to_value(raw).unwrap();
         body["apiVersion"] = RawCluster::api_version(&()).into();
         body["kind"] = RawCluster::kind(&()).into();
         body.as_object_mut().unwrap().remove("status");
-        let path = format!(
-            "/apis/vibetalk.dev/v1alpha1/namespaces/{}/vibetalkclusters?fieldValidation=Strict",
-            self.name
-        );
-        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.header("content-type", "application/json");
         self.admin.request(request.body(body.to_string().into_bytes()).unwrap()).await
     }
 
@@ -224,13 +247,14 @@ impl Namespace {
     }
 
     fn follow(&self) {
-        self.follow_into(self.context.clone(), self.stop.clone());
+        self.follow_into(self.context.clone(), (self.stop.clone(), Faults::none()));
     }
 
     /// Lets watches tell an operator what is there, until it ends.
-    fn follow_into(&self, context: Arc<Context>, stop: CancellationToken) {
+    fn follow_into(&self, context: Arc<Context>, (stop, faults): (CancellationToken, Arc<Faults>)) {
         let scope = Some(self.name.clone());
-        let client = Client::try_from(self.server.operator()).unwrap();
+        let client = ClientBuilder::try_from(self.server.operator()).unwrap();
+        let client = client.with_layer(&WatchFaultLayer(faults)).build();
         tokio::spawn(async move {
             let (trigger, mut triggered) = mpsc::channel(1);
             let Context { cache, apis, metrics, .. } = &*context;
@@ -253,23 +277,41 @@ impl Namespace {
         panic!("{name} is still being written after six visits");
     }
 
-    /// An operator that has just started: it knows what is there, and remembers nothing.
-    pub async fn newborn(&self, faults: Arc<Faults>) -> Operator {
+    /// An operator that has just started: it knows what is there, and remembers nothing. It has faults at its calls and
+    /// in its watches.
+    pub async fn newborn(&self, faults: Arc<Faults>, in_watches: Arc<Faults>) -> Operator {
         let context = Arc::new(context(self.server, &self.calls, Duration::from_secs(60), faults));
         let stop = CancellationToken::new();
-        self.follow_into(context.clone(), stop.clone());
-        let scope = Some(self.name.clone());
-        eventually("the operator has read what is there", async || {
-            context.cache.unfilled(&scope, |kind| context.apis.serves(kind)).is_none()
-        })
-        .await;
-        Operator { context, calls: self.calls.clone(), stop }
+        self.follow_into(context.clone(), (stop.clone(), in_watches));
+        let operator = Operator { context, calls: self.calls.clone(), stop };
+        operator.reads(&self.name).await;
+        operator
     }
 
     /// Starts the operator on this namespace, as it runs in a cluster; it ends with the test.
     pub fn run_operator(&self) {
         let (context, name, stop) = (self.context.clone(), self.name.clone(), self.stop.clone());
         tokio::spawn(async move { controller::run(context, &[name], stop).await });
+    }
+
+    /// Does to the Deployment what its controller does, with pods that are ready at once; its version, if there was
+    /// something to do.
+    pub async fn run_controllers(&self, name: &str) -> Option<String> {
+        let api = self.api::<Deployment>();
+        let deployment = api.get_opt(name).await.unwrap()?;
+        let (replicas, generation) = (deployment.spec?.replicas, deployment.metadata.generation);
+        let done = deployment.status.unwrap_or_default();
+        // No pods are nothing to write down.
+        let counted = replicas.filter(|replicas| *replicas > 0);
+        if done.observed_generation == generation && done.ready_replicas == counted {
+            return None;
+        }
+        let status = json!({ "status": {
+            "observedGeneration": generation,
+            "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas,
+        } });
+        let patched = api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+        patched.resource_version()
     }
 
     pub async fn status(&self, name: &str) -> VibeTalkClusterStatus {
@@ -303,6 +345,30 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Finds out which of the optional kinds there are, and what of them.
+    pub async fn learn_kinds(&self, namespace: &str) {
+        self.context.apis.probe(&self.context.client).await;
+        self.reads(namespace).await;
+    }
+
+    async fn reads(&self, namespace: &str) {
+        let (scope, Context { cache, apis, .. }) = (Some(namespace.to_owned()), &*self.context);
+        eventually("the operator has read what is there", async || {
+            cache.unfilled(&scope, |kind| apis.serves(kind)).is_none()
+        })
+        .await;
+    }
+
+    /// Waits until it has seen this version of a cluster's object.
+    pub async fn sees(&self, (namespace, name): (&str, &str), kind: Kind, version: &str) {
+        eventually(&format!("the operator sees version {version} of {kind} {name}"), async || {
+            let children =
+                self.context.cache.children((namespace, name), |kind| self.context.apis.serves(kind));
+            children.get(kind).is_some_and(|live| live["metadata"]["resourceVersion"] == version)
+        })
+        .await;
+    }
+
     /// One visit, and how much it wrote to the API server.
     pub async fn visit(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
         let before = self.calls.writes.load(Ordering::SeqCst);
@@ -366,5 +432,6 @@ fn context(server: &Server, calls: &Arc<Calls>, secret_age: Duration, faults: Ar
         metrics: Metrics::new().unwrap(),
         defaults: Defaults { chat_node_image: "chat-node:test".to_owned(), pod_namespace: None },
         backoff: Backoff::default(),
+        settled: Settled::default(),
     }
 }
