@@ -28,7 +28,7 @@ const AT_ONCE: usize = 6;
 /// Points that are tried of a story, where not all are.
 const SHARE: usize = 24;
 /// Until all must be over, however busy this machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// For chat nodes and watches, between two visits.
 const PAUSE: Duration = Duration::from_millis(30);
 
@@ -181,7 +181,10 @@ impl Point {
         match self.story {
             Story::Create | Story::Change => true,
             Story::Delete => !self.namespace.has::<RawCluster>("demo").await,
-            Story::Shrink => self.pods().await.len() == 1,
+            // A broken watch tells of the last step a while later.
+            Story::Shrink => {
+                self.pods().await.len() == 1 && self.namespace.status("demo").await.ready_replicas == 1
+            }
             Story::Repartition => {
                 let topology = self.namespace.status("demo").await.topology;
                 topology.is_some_and(|topology| topology.partitions == 3 && topology.step.is_none())

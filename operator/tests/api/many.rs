@@ -51,10 +51,15 @@ async fn fifty_clusters_are_each_written_once_and_then_left_alone() {
         namespace.api::<RawCluster>().patch(&name, &PatchParams::default(), &look).await.unwrap();
     }
     eventually("all are looked at again", async || operator.count(VISITS).await >= visits + COUNT).await;
+    // On a busy machine a call may take too long, which is then made once more.
+    let failed = operator.count(VISITS).await - operator.count(&format!("{VISITS}{{result=\"ok\"}}")).await;
+    let metrics = operator.get("/metrics").await.unwrap();
     for (kind, verb) in ONCE {
         let series = format!("{WRITES}{{kind=\"{kind}\",verb=\"{verb}\"}}");
-        assert_eq!(operator.count(&series).await, COUNT, "{verb} {kind}");
+        let count = operator.count(&series).await;
+        assert!((COUNT..=COUNT + failed).contains(&count), "{count} times {verb} {kind}: {metrics}");
     }
-    assert_eq!(operator.count(WRITES).await, COUNT * ONCE.len());
+    let kinds = metrics.lines().filter(|line| line.starts_with(WRITES)).count();
+    assert_eq!(kinds, ONCE.len(), "{metrics}");
     operator.end().await;
 }

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 const ADMIN_TOKEN: &str = "admin-token";
 const OPERATOR_TOKEN: &str = "operator-token";
-const START_DEADLINE: Duration = Duration::from_secs(40);
+const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Addresses of the running server.
 pub struct Server {

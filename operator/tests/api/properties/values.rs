@@ -24,7 +24,7 @@ pub fn sample(schema: &Value, number: usize) -> Value {
         }
         Some("string") => texts(schema).swap_remove(number % TEXTS).into(),
         Some("integer") => bound(schema, "minimum").unwrap_or(PLAIN_NUMBER).into(),
-        Some("boolean") => (number % 2 == 0).into(),
+        Some("boolean") => number.is_multiple_of(2).into(),
         // A number or a text.
         _ => format!("{}", number + 1).into(),
     }
