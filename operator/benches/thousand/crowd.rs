@@ -27,7 +27,7 @@ use crate::server::Server;
 const NAMESPACES: usize = 20;
 const AT_ONCE: usize = 16;
 const PAUSE: Duration = Duration::from_millis(50);
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_secs(900);
 /// As many as a broker's management API gives at once.
 const PAGE: usize = 500;
 

@@ -39,7 +39,8 @@ const VISITS: &str = "vibetalk_operator_reconciles_total";
 const WRITES: &str = "vibetalk_operator_api_writes_total";
 /// Looks at every cluster over which the cost of one is measured.
 const ROUNDS: usize = 3;
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at the operator's counters; each costs it as much as a few visits.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The shares of the clusters that are explained when a fresh one comes.
 const FRESH_AT: [usize; 3] = [25, 50, 75];
 
