@@ -117,38 +117,25 @@ impl Versions {
     }
 }
 
-/// Reads everything about one cluster but its objects, which are as they were.
-pub async fn surroundings(ctx: &Context, cluster: &Cluster) -> Observed {
-    let pods = nodes::reports(ctx, ctx.cache.pods(&cluster.namespace, &cluster.name));
-    let (pods, (secrets, (_, broker, broker_health))) = tokio::join!(pods, services(ctx, cluster));
-    secrets::doubt(ctx, cluster, (&broker, &pods));
-    let children = Children::default();
-    Observed { children, lacking: lacking(ctx), pods, secrets, broker, broker_health }
-}
-
-/// Reads everything about one cluster. The access to its broker comes with it where there is one.
-pub async fn observe(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
-    let served = async {
-        let children = children::observe(ctx, cluster).await;
-        let pods = nodes::observe(ctx, cluster, &children).await;
-        (children, pods)
+/// Reads everything about one cluster but its objects. The access to its broker comes with it where there is one.
+pub async fn surroundings(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
+    let services = async {
+        let (secrets, access) = secrets::observe(ctx, cluster).await;
+        (secrets, broker::observe(ctx, cluster, access).await)
     };
-    let ((children, pods), (secrets, (management, broker, broker_health))) =
-        tokio::join!(served, services(ctx, cluster));
+    let (pods, (secrets, (management, broker, broker_health))) =
+        tokio::join!(nodes::observe(ctx, cluster), services);
     secrets::doubt(ctx, cluster, (&broker, &pods));
-    (Observed { children, lacking: lacking(ctx), pods, secrets, broker, broker_health }, management)
+    let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
+    (Observed { children: Children::default(), lacking, pods, secrets, broker, broker_health }, management)
 }
 
-async fn services(
-    ctx: &Context,
-    cluster: &Cluster,
-) -> (Secrets, (Option<Management>, BrokerState, BrokerHealth)) {
-    let (secrets, access) = secrets::observe(ctx, cluster).await;
-    (secrets, broker::observe(ctx, cluster, access).await)
-}
-
-fn lacking(ctx: &Context) -> BTreeSet<Kind> {
-    Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect()
+/// Adds the cluster's objects to its surroundings.
+pub async fn with_objects(ctx: &Context, cluster: &Cluster, surroundings: Observed) -> Observed {
+    let children = children::observe(ctx, cluster).await;
+    let again = nodes::observe_again(ctx, cluster, &children).await;
+    let pods = again.unwrap_or(surroundings.pods);
+    Observed { children, pods, ..surroundings }
 }
 
 impl<T: Default> Default for Seen<T> {

@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::cluster::{Cluster, Nameless, RawCluster};
 use crate::decide::decide;
 use crate::metrics::Metrics;
-use crate::observe::{BrokerState, Children, Observed, PodState, Versions, observe, surroundings};
+use crate::observe::{BrokerState, Observed, PodState, Versions, surroundings, with_objects};
 use crate::plan::{BrokerAction, Plan, Requeue};
 use crate::rabbitmq::{BrokerError, Surveys};
 use crate::report::{is_told, report};
@@ -78,19 +78,16 @@ pub async fn reconcile(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<A
     let cluster = Cluster::parse(&ctx.cache.clusters.newest(resource), &ctx.defaults)?;
 
     let versions = Versions::of(&ctx, &cluster);
-    if ctx.settled.knows(&cluster.uid) {
-        let observed = surroundings(&ctx, &cluster).await;
-        if ctx.settled.is(&cluster.uid, Fingerprint::of(&(&versions, &observed))) {
-            return again(Requeue::Poll);
-        }
-        ctx.settled.forget(&cluster.uid);
+    let (surroundings, broker) = surroundings(&ctx, &cluster).await;
+    let seen = Fingerprint::of(&(&versions, &surroundings));
+    if ctx.settled.is(&cluster.uid, seen) {
+        return again(Requeue::Poll);
     }
 
-    let (observed, broker) = observe(&ctx, &cluster).await;
+    let observed = with_objects(&ctx, &cluster, surroundings).await;
     let mut plan = decide(&cluster, &observed, Timestamp::now());
     if is_settled(&cluster, &observed, &plan) {
-        let surroundings = Observed { children: Children::default(), ..observed };
-        ctx.settled.note(&cluster.uid, Fingerprint::of(&(&versions, &surroundings)));
+        ctx.settled.note(&cluster.uid, seen);
         return again(Requeue::Poll);
     }
     let outcome = act(&ctx, &cluster, &plan, broker.as_ref()).await;

@@ -59,16 +59,6 @@ impl Settled {
         self.lock().get(uid).is_some_and(|(last, until)| *last == seen && Instant::now() < *until)
     }
 
-    /// Whether the cluster was settled at all.
-    pub fn knows(&self, uid: &str) -> bool {
-        self.lock().contains_key(uid)
-    }
-
-    /// The cluster was found otherwise.
-    pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Fingerprint, Instant)>> {
         // Every change is complete before the lock is let go.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,6 +78,6 @@ mod tests {
         tokio::time::advance(AGE * 2).await;
         assert!(!settled.is("a", one));
         settled.note("b", one);
-        assert!(!settled.knows("a"), "old ones are not kept");
+        assert!(!settled.lock().contains_key("a"), "old ones are not kept");
     }
 }

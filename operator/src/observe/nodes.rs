@@ -23,10 +23,10 @@ const REPORTS_AT_ONCE: usize = 32;
 /// A report is a few hundred bytes.
 const MAX_REPORT_BYTES: usize = 64 * 1024;
 
-/// While the epochs change, the API server itself is asked for the pods: a chat node that started a moment ago and that
-/// the watch has not told of yet must not be forgotten.
-pub(super) async fn observe(ctx: &Context, cluster: &Cluster, children: &Children) -> Seen<Vec<PodState>> {
-    let pods = if is_moving(cluster, children) {
+/// The pods and their reports. While the epochs change, the API server itself is asked for the pods: a chat node that
+/// started a moment ago and that the watch has not told of yet must not be forgotten.
+pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodState>> {
+    let pods = if is_told_to_move(cluster) {
         listed(ctx, cluster).await
     } else {
         ctx.cache.pods(&cluster.namespace, &cluster.name)
@@ -34,8 +34,22 @@ pub(super) async fn observe(ctx: &Context, cluster: &Cluster, children: &Childre
     reports(ctx, pods).await
 }
 
+/// The same once more, if the objects say that the epochs change and the status did not know yet.
+pub(super) async fn observe_again(
+    ctx: &Context,
+    cluster: &Cluster,
+    children: &Children,
+) -> Option<Seen<Vec<PodState>>> {
+    let order = children.get(Kind::ConfigMap).and_then(order_of);
+    let is_one = order.is_some_and(|order| order.listen.len() == 1);
+    if is_one || is_told_to_move(cluster) {
+        return None;
+    }
+    Some(reports(ctx, listed(ctx, cluster).await).await)
+}
+
 /// What the chat node in each pod says of itself.
-pub(super) async fn reports(ctx: &Context, pods: Seen<Vec<PodFacts>>) -> Seen<Vec<PodState>> {
+async fn reports(ctx: &Context, pods: Seen<Vec<PodFacts>>) -> Seen<Vec<PodState>> {
     let pods = match pods {
         Seen::Known(pods) => pods,
         Seen::Unknown(why) => return Seen::Unknown(why),
@@ -46,11 +60,9 @@ pub(super) async fn reports(ctx: &Context, pods: Seen<Vec<PodFacts>>) -> Seen<Ve
     Seen::Known(states)
 }
 
-/// Whether the chat nodes are on their way to other epochs, or not yet rid of earlier ones.
-fn is_moving(cluster: &Cluster, children: &Children) -> bool {
-    let order = children.get(Kind::ConfigMap).and_then(order_of);
-    let is_one = order.is_some_and(|order| order.listen.len() == 1);
-    !is_one || cluster.status.topology.is_none_or(|topology| topology.step.is_some())
+/// Whether the status says that the chat nodes are on their way to other epochs, or not yet rid of earlier ones.
+fn is_told_to_move(cluster: &Cluster) -> bool {
+    cluster.status.topology.is_none_or(|topology| topology.step.is_some())
 }
 
 async fn listed(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodFacts>> {
