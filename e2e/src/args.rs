@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::load::Target;
 use crate::network::MOST_NODES;
 use crate::site::Order;
 
@@ -36,6 +37,8 @@ pub enum Command {
         /// The part, such as kube-apiserver or n1-kubelet.
         part: Option<String>,
     },
+    /// Put users on a chat service, and follow every message to everyone who must get it.
+    Load(Load),
     /// Run the tests, and bring the cluster up for those that need it.
     Test(Test),
     /// Harm a member of the services that a test has built; tests call it.
@@ -90,6 +93,35 @@ pub struct Down {
     /// Compare the machine with how it was before `up`, and fail if anything differs.
     #[arg(long)]
     pub check: bool,
+}
+
+/// What `load` is asked for.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The profile: a name from e2e/profiles or a file; without one, list them.
+    pub profile: Option<String>,
+    /// What is loaded: `node` (a chat node that is started for it), `fleet` (three of them on RabbitMQ and a store),
+    /// `cluster` (the local one) or a URL.
+    #[arg(long, default_value = "node", value_name = "TARGET")]
+    pub target: Target,
+    /// The secret (HS256) that signs users' tokens, for a URL.
+    #[arg(long, value_name = "FILE")]
+    pub signing_key_file: Option<PathBuf>,
+    /// The chat node's program instead of the work tree's, for `node` and `fleet`.
+    #[arg(long, value_name = "FILE")]
+    pub chat_node: Option<PathBuf>,
+    /// So many users instead of the profile's.
+    #[arg(long, value_name = "N")]
+    pub users: Option<u32>,
+    /// Send for so long instead, as in 90s.
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<crds::Duration>,
+    /// Another number makes others speak at other times.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write all numbers into this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// What `test` is asked for.

@@ -13,8 +13,10 @@ mod control_plane;
 mod daemon;
 mod down;
 mod eventually;
+mod fleet;
 mod host;
 mod images;
+mod load;
 mod lock;
 mod login;
 mod logs;
@@ -29,6 +31,7 @@ mod pki;
 mod process;
 mod product;
 mod progress;
+mod release;
 mod services;
 mod site;
 mod snapshot;
@@ -79,6 +82,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Kubectl { args } => kubectl(&paths, &args)?,
         Command::Logs { part } => logs::print(&paths, part.as_deref())?,
         Command::Fault(order) => order.carry_out(&paths).await?,
+        Command::Load(load) => return load::run(&paths, &progress, load).await,
         Command::Test(wanted) => return Ok(test::run(&paths, &progress, wanted.filter).await),
     }
     Ok(ExitCode::SUCCESS)

@@ -30,6 +30,11 @@ impl Paths {
         })
     }
 
+    /// The directory of the workloads.
+    pub fn profiles(&self) -> PathBuf {
+        self.tree.join("e2e/profiles")
+    }
+
     /// The directory of the logs, one file a part.
     pub fn logs(&self) -> PathBuf {
         self.state.join("log")

@@ -47,8 +47,10 @@ pub struct Plot {
 pub const PARTS: Plot = Plot { name: "parts", port: 17_600 };
 /// For chat nodes.
 pub const CHAT: Plot = Plot { name: "chat", port: 17_700 };
+/// For chat nodes under load.
+pub const LOAD: Plot = Plot { name: "load", port: 17_800 };
 
-const PLOTS: [Plot; 2] = [PARTS, CHAT];
+const PLOTS: [Plot; 3] = [PARTS, CHAT, LOAD];
 
 /// Brokers and a store.
 #[derive(Clone, Debug)]

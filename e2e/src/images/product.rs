@@ -4,24 +4,19 @@
 //! The stage is replaced by a directory with what this machine's own cargo compiled; all else runs as it stands.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use futures::future::try_join;
-use tokio::time::timeout;
 
 use super::base;
 use super::digest::Ingredients;
 use super::workshop::{Job, Workshop};
 use crate::archive::{Archive, Placement};
 use crate::process::Run;
+use crate::release;
 
 const VERSION: u32 = 1;
-/// Cargo sees in this time that everything is compiled already.
-const NOTHING_TO_DO: Duration = Duration::from_secs(3);
-const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// A program of VibeTalk with an image of its own.
 #[derive(Clone, Copy)]
@@ -38,44 +33,12 @@ const OPERATOR: Program =
 
 /// The images of the chat node and of the operator, from the sources as they are now.
 pub async fn product(workshop: &Workshop<'_>) -> Result<[Archive; 2]> {
-    let (binaries, base) = try_join(compile(workshop), base::base(workshop)).await?;
+    let programs = [CHAT_NODE, OPERATOR].map(|program| program.binary);
+    let (binaries, base) =
+        try_join(release::build(workshop.paths, workshop.progress, &programs), base::base(workshop)).await?;
     let chat_node = image(workshop, CHAT_NODE, &binaries, &base).await?;
     let operator = image(workshop, OPERATOR, &binaries, &base).await?;
     Ok([chat_node, operator])
-}
-
-/// Compiles both programs; returns the directory where they are. Says so only if it takes its time.
-async fn compile(workshop: &Workshop<'_>) -> Result<PathBuf> {
-    let tree = &workshop.paths.tree;
-    let programs = [CHAT_NODE, OPERATOR].map(|program| ["--bin", program.binary]);
-    let log = workshop.paths.log("build-product");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = Run::new("env")
-        .args(inherited_from_cargo())
-        .args([cargo])
-        .args(["build", "--workspace", "--release", "--locked"])
-        .args(programs.iter().flatten())
-        .directory(tree)
-        .deadline(BUILD_DEADLINE)
-        .logged(&log);
-    let mut build = pin!(build);
-    match timeout(NOTHING_TO_DO, &mut build).await {
-        Ok(built) => built?,
-        Err(_) => workshop.progress.step("compile chat-node and operator", build).await?,
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree.join("target"), PathBuf::from);
-    Ok(target.join("release"))
-}
-
-/// Takes away what `cargo e2e` tells its programs about themselves: build scripts that look at it would run again,
-/// and everything after them be compiled again.
-fn inherited_from_cargo() -> Vec<String> {
-    const OURS: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names
-        .filter(|name| OURS.iter().any(|ours| name.starts_with(ours)))
-        .map(|name| format!("--unset={name}"))
-        .collect()
 }
 
 async fn image(

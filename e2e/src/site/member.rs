@@ -76,7 +76,8 @@ impl Site {
         daemon.until(&self.paths, STARTED_WITHIN, async || self.serves(member).await).await
     }
 
-    fn daemon_of(&self, member: Member) -> Daemon {
+    /// The processes of a member.
+    pub fn daemon_of(&self, member: Member) -> Daemon {
         match member {
             Member::Broker(number) => self.broker_daemon(number),
             Member::Database => self.database_daemon(),

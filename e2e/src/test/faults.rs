@@ -1,10 +1,7 @@
 //! What the product does while nodes of a broker cluster, the store and chat nodes die, hang and come back.
 
-mod balancer;
-mod fleet;
 mod parts;
 mod story;
-mod variant;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

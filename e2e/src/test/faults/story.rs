@@ -10,11 +10,11 @@ use futures::future::{try_join, try_join_all};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::fleet::{self, Fleet};
-use super::{Ground, variant};
+use super::Ground;
 use crate::cargo;
 use crate::client::now_ms;
 use crate::eventually::eventually;
+use crate::fleet::{self, Fleet, Terms};
 use crate::site::{self, Member, Site};
 use crate::test::stored;
 use crate::traffic::{Crowd, Kept, Manner, Place, Tally};
@@ -49,8 +49,9 @@ struct Scene<'a> {
 pub async fn tell(ground: Arc<Ground>) -> Result<()> {
     let build = Site::build(&ground.paths, site::CHAT, site::MOST_BROKERS);
     let (site, program) = try_join(build, compile(&ground)).await?;
-    let found = |(place, variant)| settle(&site, &program, (place, variant));
-    let towns = try_join_all((0..).zip(variant::ALL).map(found)).await?;
+    let found =
+        |(place, variant)| settle(&site, &program, Terms { place, variant, limits: Default::default() });
+    let towns = try_join_all((0..).zip(fleet::VARIANTS).map(found)).await?;
     let mut scene = Scene { ground: &ground, site: &site, towns };
     let told = async {
         scene.brokers_die().await?;
@@ -65,10 +66,11 @@ pub async fn tell(ground: Arc<Ground>) -> Result<()> {
     told.and(judged)
 }
 
-async fn settle(site: &Site, program: &std::path::Path, place: (u16, variant::Variant)) -> Result<Town> {
-    let fleet = Fleet::start(site, program, place).await.with_context(|| format!("{:?}", place.1))?;
+async fn settle(site: &Site, program: &std::path::Path, terms: Terms) -> Result<Town> {
+    let variant = terms.variant;
+    let fleet = Fleet::start(site, program, terms).await.with_context(|| format!("{variant:?}"))?;
     let way = Place { gateway: fleet.gateway.clone(), key: fleet.key.clone() };
-    let crowd = Crowd::gather(&way, MANNER).await.with_context(|| format!("{:?}", place.1))?;
+    let crowd = Crowd::gather(&way, MANNER).await.with_context(|| format!("{variant:?}"))?;
     Ok(Town { fleet, crowd })
 }
 

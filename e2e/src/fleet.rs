@@ -1,5 +1,8 @@
 //! Three chat nodes of one variant, on exchanges and a database of their own.
 
+mod balancer;
+mod variant;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -11,19 +14,20 @@ use crds::exchange::ClusterKey;
 use crds::node::{
     AuthConfig, Dependency, NodeReport, NodeState, OfficialGroupConfig, REPORT_PATH, StoreConfig,
 };
-use crds::{NodeConfig, ServerQueue, TopologyOrder, TopologyPlan, binding};
+use crds::{ClientLimits, NodeConfig, ServerQueue, TopologyOrder, TopologyPlan, binding};
 use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::json;
 
-use super::balancer::Balancer;
-use super::variant::Variant;
 use crate::client::{Gateway, SigningKey};
 use crate::daemon::Daemon;
 use crate::eventually::eventually;
 use crate::product::Broker;
 use crate::site::Site;
+
+use balancer::Balancer;
+pub use variant::{ALL as VARIANTS, Variant};
 
 /// Chat nodes of a fleet.
 pub const SIZE: usize = 3;
@@ -51,19 +55,34 @@ pub struct Fleet {
     _brokers: Balancer,
 }
 
-struct ChatNode {
-    daemon: Daemon,
-    chat: SocketAddr,
+/// A chat node of a fleet.
+pub struct ChatNode {
+    /// Its process.
+    pub daemon: Daemon,
+    /// Where users come in.
+    pub chat: SocketAddr,
     admin: SocketAddr,
 }
 
+/// How a fleet runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Its place among the fleets of a site, from 0.
+    pub place: u16,
+    /// How its nodes run.
+    pub variant: Variant,
+    /// What clients may use.
+    pub limits: ClientLimits,
+}
+
 impl Fleet {
-    /// Declares what the operator would, and starts the nodes; `place` is its place among the fleets.
-    pub async fn start(site: &Site, program: &Path, (place, variant): (u16, Variant)) -> Result<Self> {
+    /// Declares what the operator would, and starts the nodes.
+    pub async fn start(site: &Site, program: &Path, terms: Terms) -> Result<Self> {
+        let Terms { place, variant, limits } = terms;
         let amqp = site.brokers().map(|number| loopback(site.amqp_port(number)));
         let brokers = Balancer::among(amqp).await?;
         let directory = site.paths().state.join(variant.name);
-        write_settings(&directory, site, (variant, brokers.address))?;
+        write_settings(&directory, site, (variant, limits, brokers.address))?;
         declare(site, variant).await?;
         let node = |number: u16| {
             let offset = (place * SIZE as u16 + number) * 2;
@@ -86,6 +105,11 @@ impl Fleet {
         };
         try_join_all((0..SIZE).map(|number| fleet.begin(number))).await?;
         Ok(fleet)
+    }
+
+    /// Its nodes.
+    pub fn nodes(&self) -> &[ChatNode] {
+        &self.nodes
     }
 
     /// The name of a node.
@@ -184,7 +208,11 @@ fn plan(variant: Variant) -> TopologyPlan {
 }
 
 /// What the operator and Kubernetes would mount into the pods.
-fn write_settings(directory: &Path, site: &Site, (variant, broker): (Variant, SocketAddr)) -> Result<()> {
+fn write_settings(
+    directory: &Path,
+    site: &Site,
+    (variant, limits, broker): (Variant, ClientLimits, SocketAddr),
+) -> Result<()> {
     let login: Broker = site.backends()?.broker;
     let settings = NodeConfig {
         cluster: cluster(variant),
@@ -202,7 +230,7 @@ fn write_settings(directory: &Path, site: &Site, (variant, broker): (Variant, So
             admins: Vec::new(),
         },
         drain_window: crds::Duration::seconds(DRAIN_WINDOW_S),
-        limits: Default::default(),
+        limits,
         trusted_proxies: Vec::new(),
     };
     let bindings = directory.join("bindings");

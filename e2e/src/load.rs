@@ -1,0 +1,153 @@
+//! `cargo e2e load`: users on a chat service, who do what a profile says while every message is followed to everyone who
+//! must get it.
+
+mod cast;
+mod cores;
+mod files;
+mod generator;
+mod history;
+mod ledger;
+mod message;
+mod meter;
+mod oracle;
+mod profile;
+mod report;
+mod rest;
+mod schedule;
+mod stage;
+mod statistics;
+mod surroundings;
+mod target;
+mod websocket;
+mod wire;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, anyhow, bail};
+use jiff::Timestamp;
+
+use crate::args::Load;
+use crate::client::User;
+use crate::output;
+use crate::paths::Paths;
+use crate::progress::Progress;
+use crate::release;
+
+use cast::Cast;
+use generator::{Outcome, Plan};
+use history::Compared;
+use message::Run;
+use meter::Meter;
+use profile::Profile;
+use report::{About, Report};
+use rest::Rest;
+use stage::Stage;
+use surroundings::Surroundings;
+use target::Service;
+pub use target::Target;
+
+/// Runs a profile, or lists the profiles if none is named. Fails if anything happened that must not.
+pub async fn run(paths: &Paths, progress: &Progress, load: Load) -> Result<ExitCode> {
+    let Some(name) = &load.profile else {
+        list(paths)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let profile = profile(paths, (name, &load))?;
+    if cfg!(debug_assertions) {
+        return fast(paths, progress).await;
+    }
+    let report = measure(paths, progress, (name, profile, &load)).await?;
+    output::print(&format!("\n{report}"))?;
+    if let Some(file) = &load.report {
+        fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn list(paths: &Paths) -> Result<()> {
+    let directory = paths.profiles();
+    let mut text = String::from("Name a profile, or a YAML file like those of e2e/profiles:\n\n");
+    for name in profile::names(&directory)? {
+        let profile = Profile::find(&directory, &name)?;
+        text += &format!("  {name:<16} {}\n", profile.description);
+    }
+    output::print(&text)
+}
+
+fn profile(paths: &Paths, (name, load): (&str, &Load)) -> Result<Profile> {
+    let mut profile = Profile::find(&paths.profiles(), name)?;
+    profile.users = load.users.unwrap_or(profile.users);
+    profile.seed = load.seed.unwrap_or(profile.seed);
+    profile.duration = load.duration.or(profile.duration);
+    profile.check()?;
+    Ok(profile)
+}
+
+/// Becomes this program's own release build: what measures must be fast itself.
+async fn fast(paths: &Paths, progress: &Progress) -> Result<ExitCode> {
+    let program = release::build(paths, progress, &["e2e", "chat-node"]).await?.join("e2e");
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    bail!("cannot start {}: {error}", program.display())
+}
+
+async fn measure(
+    paths: &Paths,
+    progress: &Progress,
+    (name, profile, load): (&str, Profile, &Load),
+) -> Result<Report> {
+    files::allow(profile.users)?;
+    let service = Service::open(load, (paths, progress)).await?;
+    let began = Timestamp::now();
+    let measured = tokio::select! {
+        measured = on(&service, (&profile, began), progress) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
+    let versions = service.versions.clone();
+    service.close().await?;
+    let about = About {
+        name: name.to_owned(),
+        target: load.target.to_string(),
+        began: began.to_string(),
+        profile,
+        surroundings: Surroundings::look(&paths.tree, versions).await,
+    };
+    Ok(Report::new(about, measured?))
+}
+
+/// Makes the channels, lets everything happen in them, and compares what came of it with the store.
+async fn on(
+    service: &Service,
+    (profile, began): (&Profile, Timestamp),
+    progress: &Progress,
+) -> Result<(Outcome, Compared)> {
+    let run = Run::new(format!("{:x}", began.as_millisecond()), profile.content_bytes);
+    let cast = Cast::of(profile);
+    let token = |user| {
+        let id = run.user(user);
+        service.key.token(&User::new(&id, &id))
+    };
+    let tokens: Vec<String> = (0..profile.users).map(token).collect::<Result<_>>()?;
+    let rest = Rest::new(service.way.clone())?;
+    let stage = Stage { cast: &cast, run: &run, tokens: &tokens, rest: &rest, progress: *progress };
+    let channels = stage.set().await?;
+    let plan = Plan {
+        profile: profile.clone(),
+        cast: cast.clone(),
+        run,
+        way: service.way.clone(),
+        tokens: tokens.clone(),
+        channels,
+        keeps_apart: service.keeps_apart,
+    };
+    let meter = Meter::new(service.watched.clone())?;
+    let mut outcome = generator::run(plan, (meter, *progress)).await?;
+    let compare = history::compare(&mut outcome.oracle, (&cast, &tokens, &rest));
+    let compared = progress.step("compare with the store", compare).await?;
+    Ok((outcome, compared))
+}
+
+#[cfg(test)]
+mod tests;

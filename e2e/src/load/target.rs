@@ -1,0 +1,147 @@
+//! What a run is let loose on.
+
+mod cluster;
+mod fleet;
+mod node;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+
+use super::generator::Way;
+use super::meter::{Processes, Role};
+use crate::args::Load;
+use crate::client::{Gateway, SigningKey};
+use crate::paths::Paths;
+use crate::progress::Progress;
+use crate::release;
+use fleet::LocalFleet;
+use node::BareNode;
+
+/// What a run is let loose on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One chat node that is started for it, with a store and a bus of its own.
+    Node,
+    /// Three chat nodes on a RabbitMQ and a store of their own, without Kubernetes.
+    Fleet,
+    /// The local cluster that `cargo e2e up` has brought up, through its ingress.
+    Cluster,
+    /// Any service.
+    Url(String),
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "node" => Ok(Self::Node),
+            "fleet" => Ok(Self::Fleet),
+            "cluster" => Ok(Self::Cluster),
+            url if url.starts_with("http://") => Ok(Self::Url(url.to_owned())),
+            _ => {
+                bail!("`{text}` is no target: write node, fleet, cluster, or a URL that begins with http://")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node => f.write_str("node"),
+            Self::Fleet => f.write_str("fleet"),
+            Self::Cluster => f.write_str("cluster"),
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+/// A service that is ready for a run.
+pub struct Service {
+    /// The way in.
+    pub way: Way,
+    /// Signs the users' tokens.
+    pub key: SigningKey,
+    /// Whose use of the machine is counted.
+    pub watched: Vec<(Role, Processes)>,
+    /// What runs, by name.
+    pub versions: Vec<(String, String)>,
+    /// Whether the server has a core of its own.
+    pub keeps_apart: bool,
+    /// What was started for the run.
+    started: Started,
+}
+
+/// What was started for a run.
+enum Started {
+    Nothing,
+    Node(BareNode),
+    Fleet(Box<LocalFleet>),
+}
+
+impl Service {
+    /// Finds or starts what is to be loaded.
+    pub async fn open(load: &Load, (paths, progress): (&Paths, &Progress)) -> Result<Self> {
+        match &load.target {
+            Target::Node => {
+                let program = program(load, (paths, progress)).await?;
+                BareNode::start(paths, &program).await.map(BareNode::service)
+            }
+            Target::Fleet => {
+                let program = program(load, (paths, progress)).await?;
+                LocalFleet::start(paths, progress, &program).await.map(LocalFleet::service)
+            }
+            Target::Cluster => cluster::find(paths).await,
+            Target::Url(url) => at(url, load.signing_key_file.as_deref()),
+        }
+    }
+
+    /// Ends what was started for the run.
+    pub async fn close(self) -> Result<()> {
+        match self.started {
+            Started::Nothing => {}
+            Started::Node(node) => drop(node),
+            Started::Fleet(fleet) => fleet.end().await?,
+        }
+        Ok(())
+    }
+}
+
+/// The chat node to start.
+async fn program(load: &Load, (paths, progress): (&Paths, &Progress)) -> Result<PathBuf> {
+    match &load.chat_node {
+        Some(program) => Ok(program.clone()),
+        None => Ok(release::build(paths, progress, &["chat-node"]).await?.join("chat-node")),
+    }
+}
+
+/// A service that somebody else runs.
+fn at(url: &str, key: Option<&Path>) -> Result<Service> {
+    let file = key.context("whose tokens does the service take? Name the key with --signing-key-file")?;
+    let key = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let Gateway { address, host } = Gateway::at(url)?;
+    Ok(Service {
+        way: Way { addresses: vec![address], host },
+        key: SigningKey::new(key),
+        watched: Vec::new(),
+        versions: Vec::new(),
+        keeps_apart: false,
+        started: Started::Nothing,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_written_as_they_are_shown() {
+        for text in ["node", "fleet", "cluster", "http://chat.example/"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+        assert!("https://x".parse::<Target>().unwrap_err().to_string().contains("node"));
+    }
+}
