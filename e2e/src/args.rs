@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::load::Target;
 use crate::network::MOST_NODES;
-use crate::site::Order;
+use crate::site::{MOST_BROKERS, Order};
 
 /// A real Kubernetes on this machine, VibeTalk on it, and the tests of both.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub enum Command {
     },
     /// Put users on a chat service, and follow every message to everyone who must get it.
     Load(Load),
+    /// Run load profiles several times on a chat node, alone or in turn with another program.
+    Bench(Bench),
     /// Run the tests, and bring the cluster up for those that need it.
     Test(Test),
     /// Harm a member of the services that a test has built; tests call it.
@@ -110,6 +112,9 @@ pub struct Load {
     /// The chat node's program instead of the work tree's, for `node` and `fleet`.
     #[arg(long, value_name = "FILE")]
     pub chat_node: Option<PathBuf>,
+    /// How a fleet runs.
+    #[command(flatten)]
+    pub fleet: FleetOptions,
     /// So many users instead of the profile's.
     #[arg(long, value_name = "N")]
     pub users: Option<u32>,
@@ -122,6 +127,56 @@ pub struct Load {
     /// Write all numbers into this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+/// How the fleet runs that `load` starts.
+#[derive(Args, Clone, Debug)]
+pub struct FleetOptions {
+    /// What a fleet's exchanges route by.
+    #[arg(long, value_enum, default_value_t = Routing::User, value_name = "MODE")]
+    pub routing: Routing,
+    /// What a fleet's server queues are.
+    #[arg(long, value_enum, default_value_t = Queue::Classic, value_name = "TYPE")]
+    pub queue: Queue,
+    /// RabbitMQ nodes of a fleet.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_BROKERS)))]
+    pub brokers: u8,
+}
+
+/// What exchanges route by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Routing {
+    /// Connected users.
+    User,
+    /// Channels that somebody follows.
+    Channel,
+    /// Nothing.
+    Static,
+}
+
+/// What server queues are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Queue {
+    /// On one node of RabbitMQ.
+    Classic,
+    /// On a majority of them.
+    Quorum,
+}
+
+/// What `bench` is asked for.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The profiles; without any, the usual ones.
+    pub profiles: Vec<String>,
+    /// How often each is run.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub runs: u32,
+    /// Another chat node's program: both are run in turn, and compared in pairs.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Write e2e/BENCHMARKS.md and what it is made from.
+    #[arg(long, conflicts_with = "against")]
+    pub publish: bool,
 }
 
 /// What `test` is asked for.

@@ -22,11 +22,13 @@ mod websocket;
 mod wire;
 
 use std::fs;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use crate::args::Load;
 use crate::client::User;
@@ -41,9 +43,13 @@ use history::Compared;
 use message::Run;
 use meter::Meter;
 use profile::Profile;
-use report::{About, Report};
+use report::About;
+pub use report::Report;
+#[cfg(test)]
+pub use report::sample;
 use rest::Rest;
 use stage::Stage;
+pub use statistics::Quantiles;
 use surroundings::Surroundings;
 use target::Service;
 pub use target::Target;
@@ -56,7 +62,7 @@ pub async fn run(paths: &Paths, progress: &Progress, load: Load) -> Result<ExitC
     };
     let profile = profile(paths, (name, &load))?;
     if cfg!(debug_assertions) {
-        return fast(paths, progress).await;
+        return release::take_over(paths, progress).await;
     }
     let report = measure(paths, progress, (name, profile, &load)).await?;
     output::print(&format!("\n{report}"))?;
@@ -86,19 +92,13 @@ fn profile(paths: &Paths, (name, load): (&str, &Load)) -> Result<Profile> {
     Ok(profile)
 }
 
-/// Becomes this program's own release build: what measures must be fast itself.
-async fn fast(paths: &Paths, progress: &Progress) -> Result<ExitCode> {
-    let program = release::build(paths, progress, &["e2e", "chat-node"]).await?.join("e2e");
-    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
-    bail!("cannot start {}: {error}", program.display())
-}
-
 async fn measure(
     paths: &Paths,
     progress: &Progress,
     (name, profile, load): (&str, Profile, &Load),
 ) -> Result<Report> {
     files::allow(profile.users)?;
+    load.target.can_take(&profile)?;
     let service = Service::open(load, (paths, progress)).await?;
     let began = Timestamp::now();
     let measured = tokio::select! {
@@ -108,7 +108,9 @@ async fn measure(
     let versions = service.versions.clone();
     service.close().await?;
     let about = About {
-        name: name.to_owned(),
+        name: Path::new(name)
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
         target: load.target.to_string(),
         began: began.to_string(),
         profile,
@@ -133,6 +135,7 @@ async fn on(
     let rest = Rest::new(service.way.clone())?;
     let stage = Stage { cast: &cast, run: &run, tokens: &tokens, rest: &rest, progress: *progress };
     let channels = stage.set().await?;
+    let (begun, begins) = oneshot::channel();
     let plan = Plan {
         profile: profile.clone(),
         cast: cast.clone(),
@@ -140,13 +143,30 @@ async fn on(
         way: service.way.clone(),
         tokens: tokens.clone(),
         channels,
+        begun,
         keeps_apart: service.keeps_apart,
     };
     let meter = Meter::new(service.watched.clone())?;
-    let mut outcome = generator::run(plan, (meter, *progress)).await?;
+    let faults = inflict(service, (profile, begins), progress);
+    let (mut outcome, ()) = tokio::try_join!(generator::run(plan, (meter, *progress)), faults)?;
     let compare = history::compare(&mut outcome.oracle, (&cast, &tokens, &rest));
     let compared = progress.step("compare with the store", compare).await?;
     Ok((outcome, compared))
+}
+
+/// Does to the service what the profile says, each at its time.
+async fn inflict(
+    service: &Service,
+    (profile, begins): (&Profile, oneshot::Receiver<Instant>),
+    progress: &Progress,
+) -> Result<()> {
+    // Without traffic there is no time at which anything could happen.
+    let Ok(begin) = begins.await else { return Ok(()) };
+    for (at, fault, lasts) in profile.faults() {
+        tokio::time::sleep_until((begin + at).into()).await;
+        progress.step(&format!("{fault:?}"), service.harm(fault, lasts)).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod addons;
 mod archive;
 mod args;
+mod bench;
 mod binaries;
 mod browser;
 mod cargo;
@@ -82,6 +83,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Kubectl { args } => kubectl(&paths, &args)?,
         Command::Logs { part } => logs::print(&paths, part.as_deref())?,
         Command::Fault(order) => order.carry_out(&paths).await?,
+        Command::Bench(bench) => return bench::run(&paths, &progress, bench).await,
         Command::Load(load) => return load::run(&paths, &progress, load).await,
         Command::Test(wanted) => return Ok(test::run(&paths, &progress, wanted.filter).await),
     }

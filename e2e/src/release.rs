@@ -1,10 +1,12 @@
 //! The programs of the work tree, compiled as they are released.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::time::timeout;
 
 use crate::paths::Paths;
@@ -35,6 +37,13 @@ pub async fn build(paths: &Paths, progress: &Progress, programs: &[&str]) -> Res
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| paths.tree.join("target"), PathBuf::from);
     Ok(target.join("release"))
+}
+
+/// Becomes this program's own release build, with the same arguments: what measures must be fast itself.
+pub async fn take_over(paths: &Paths, progress: &Progress) -> Result<ExitCode> {
+    let program = build(paths, progress, &["e2e", "chat-node"]).await?.join("e2e");
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    bail!("cannot start {}: {error}", program.display())
 }
 
 /// Takes away what `cargo e2e` tells its programs about themselves: build scripts that look at it would run again,

@@ -15,6 +15,8 @@ mod tally;
 mod watch;
 mod world;
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -44,6 +46,8 @@ pub struct Plan {
     pub tokens: Vec<String>,
     /// The ids of the channels, in the order of their numbers.
     pub channels: Vec<u64>,
+    /// Is told when the traffic begins.
+    pub begun: oneshot::Sender<Instant>,
     /// Whether the server has a core of its own, which is not to be used.
     pub keeps_apart: bool,
 }

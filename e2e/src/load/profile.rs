@@ -9,6 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+/// How long a fault lasts if the profile does not say.
+const FAULT_LASTS: Duration = Duration::from_secs(5);
+
 /// A workload, as it stands in a file of `e2e/profiles/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -121,14 +124,37 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// What happens once.
+/// What happens once: connections break, or what serves them is harmed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Event {
     /// When, counted from the first message.
     pub at: crds::Duration,
     /// This much of the connections breaks.
-    pub cut_percent: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_percent: Option<f64>,
+    /// This is done to the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// How long the fault lasts; 5 s if absent.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<crds::Duration>,
+}
+
+/// What can be done to a target that is a fleet or the local cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fault {
+    /// A chat node is killed, and started after a while.
+    KillNode,
+    /// Every chat node is told to end, and replaced when it has, one after the other.
+    ReplaceNodes,
+    /// The broker is killed, and started after a while.
+    KillBroker,
+    /// The broker takes no messages for a while.
+    BlockBroker,
+    /// The store is killed, and started after a while.
+    KillStore,
 }
 
 impl Default for Connect {
@@ -179,6 +205,15 @@ impl Profile {
     /// Traffic before anything is measured.
     pub fn warm_up(&self) -> Duration {
         self.warm_up.map_or(Duration::ZERO, crds::Duration::as_std)
+    }
+
+    /// What is done to the target, in order of time.
+    pub fn faults(&self) -> Vec<(Duration, Fault, Duration)> {
+        let lasts = |event: &Event| event.lasts.map_or(FAULT_LASTS, crds::Duration::as_std);
+        let fault = |event: &Event| Some((event.at.as_std(), event.fault?, lasts(event)));
+        let mut faults: Vec<_> = self.events.iter().filter_map(fault).collect();
+        faults.sort_by_key(|(at, ..)| *at);
+        faults
     }
 
     /// All traffic, that of the warm-up included.

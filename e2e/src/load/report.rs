@@ -203,3 +203,5 @@ fn traffic(outcome: &Outcome) -> Option<Traffic> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::sample;

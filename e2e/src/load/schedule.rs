@@ -79,7 +79,8 @@ impl<'a> Schedule<'a> {
         });
         let mut streams: Vec<Stream> = steady.collect();
         for event in &profile.events {
-            let left = (f64::from(profile.users) * event.cut_percent / 100.0) as u32;
+            let percent = event.cut_percent.unwrap_or(0.0);
+            let left = (f64::from(profile.users) * percent / 100.0) as u32;
             let source = Source::Event { from: rng.u32(0..profile.users), left };
             if left > 0 {
                 streams.push(Stream { source, gap: 0.0, next: event.at.as_std().as_secs_f64() });

@@ -6,13 +6,16 @@ mod node;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::generator::Way;
 use super::meter::{Processes, Role};
+use super::profile::{Fault, Profile};
 use crate::args::Load;
 use crate::client::{Gateway, SigningKey};
+use crate::cluster::Access;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
@@ -59,6 +62,22 @@ impl std::fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// An error if the profile does to it what cannot be done.
+    pub fn can_take(&self, profile: &Profile) -> Result<()> {
+        let possible = |fault: Fault| match self {
+            Self::Fleet => true,
+            Self::Cluster => matches!(fault, Fault::KillNode | Fault::ReplaceNodes),
+            Self::Node | Self::Url(_) => false,
+        };
+        let impossible = profile.faults().into_iter().find(|(_, fault, _)| !possible(*fault));
+        match impossible {
+            None => Ok(()),
+            Some((_, fault, _)) => bail!("{fault:?} cannot be done to the target {self}; try --target fleet"),
+        }
+    }
+}
+
 /// A service that is ready for a run.
 pub struct Service {
     /// The way in.
@@ -80,6 +99,7 @@ enum Started {
     Nothing,
     Node(BareNode),
     Fleet(Box<LocalFleet>),
+    Cluster(Access),
 }
 
 impl Service {
@@ -92,17 +112,26 @@ impl Service {
             }
             Target::Fleet => {
                 let program = program(load, (paths, progress)).await?;
-                LocalFleet::start(paths, progress, &program).await.map(LocalFleet::service)
+                LocalFleet::start((paths, progress), &program, &load.fleet).await.map(LocalFleet::service)
             }
             Target::Cluster => cluster::find(paths).await,
             Target::Url(url) => at(url, load.signing_key_file.as_deref()),
         }
     }
 
+    /// Does something to it; back when that is over.
+    pub async fn harm(&self, fault: Fault, lasts: Duration) -> Result<()> {
+        match &self.started {
+            Started::Fleet(fleet) => fleet.harm(fault, lasts).await,
+            Started::Cluster(access) => cluster::harm(access, fault).await,
+            Started::Nothing | Started::Node(_) => bail!("{fault:?} cannot be done to it"),
+        }
+    }
+
     /// Ends what was started for the run.
     pub async fn close(self) -> Result<()> {
         match self.started {
-            Started::Nothing => {}
+            Started::Nothing | Started::Cluster(_) => {}
             Started::Node(node) => drop(node),
             Started::Fleet(fleet) => fleet.end().await?,
         }
@@ -136,6 +165,18 @@ fn at(url: &str, key: Option<&Path>) -> Result<Service> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_done_to_a_target_is_said_before_the_run() {
+        let with = |fault: &str| {
+            let text = format!("{{description: '', users: 2, events: [{{at: 1s, fault: {fault}}}]}}");
+            Profile::parse(&text).unwrap()
+        };
+        assert!(Target::Fleet.can_take(&with("killStore")).is_ok());
+        assert!(Target::Cluster.can_take(&with("replaceNodes")).is_ok());
+        assert!(Target::Cluster.can_take(&with("killStore")).is_err());
+        assert!(Target::Node.can_take(&with("killNode")).unwrap_err().to_string().contains("KillNode"));
+    }
 
     #[test]
     fn targets_are_written_as_they_are_shown() {

@@ -1,6 +1,6 @@
 //! The whole instrument on a chat node as it is compiled for tests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 

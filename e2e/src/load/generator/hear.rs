@@ -52,7 +52,7 @@ fn understand(world: &World, user: UserNumber, (heard, now): (FromServer, Instan
     let mut state = world.client(user).state.borrow_mut();
     match heard {
         FromServer::Entry(channel, entry) => arrived(world, user, (&mut state, (channel, &entry), now)),
-        FromServer::Ack(number, place) => acknowledged(world, &mut state, (number, place, now)),
+        FromServer::Ack(number, place) => acknowledged(world, user, (&mut state, (number, place), now)),
         FromServer::Hello { heartbeat, server } => hello(world, user, (&mut state, heartbeat, server)),
         FromServer::Ready(heads) => ready(world, user, (&mut state, &heads, now)),
         FromServer::Begins(head) => begin(world, &mut state, head),
@@ -155,13 +155,17 @@ fn arrived(
     }
 }
 
-fn acknowledged(world: &World, state: &mut State, (number, place, now): (MessageNumber, Place, Instant)) {
+fn acknowledged(
+    world: &World,
+    user: UserNumber,
+    (state, (number, place), now): (&mut State, (MessageNumber, Place), Instant),
+) {
     let mut oracle = world.oracle.borrow_mut();
     if oracle.acknowledged(number, place) {
         let mut tally = world.tally.borrow_mut();
         tally.counts.acks += 1;
         let due = oracle.ledger.get(number).map_or(Duration::ZERO, |sent| sent.due);
-        if tally.measures(due) {
+        if tally.measures(due) && !world.client(user).is_slow {
             tally.clocks.ack.note(world.passed(now).saturating_sub(due));
         }
     }

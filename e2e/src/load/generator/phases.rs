@@ -35,7 +35,7 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Connects, lets everything happen, and waits until all is quiet.
 pub async fn all(plan: Plan, (mut meter, progress): (Meter, Progress)) -> Result<Outcome> {
-    let Plan { profile, cast, run, way, tokens, channels, .. } = plan;
+    let Plan { profile, cast, run, way, tokens, channels, begun, .. } = plan;
     let is_slow = |user: u32| is_slow(&profile, user);
     let world = Rc::new(World {
         way,
@@ -62,6 +62,9 @@ pub async fn all(plan: Plan, (mut meter, progress): (Meter, Progress)) -> Result
     let connecting = meter.end()?;
     let measured = if profile.traffic() > Duration::ZERO {
         let schedule = Schedule::new(&profile, &cast);
+        world.begin.set(Instant::now());
+        // Nobody listens who has nothing to do then.
+        let _ = begun.send(world.begin.get());
         Some(traffic(&world, (&profile, schedule), &mut meter).await?)
     } else {
         None
@@ -135,7 +138,6 @@ async fn traffic(
     (profile, schedule): (&Profile, Schedule<'_>),
     meter: &mut Meter,
 ) -> Result<Measured> {
-    world.begin.set(Instant::now());
     let measured_from = world.begin.get() + profile.warm_up();
     let follow = pulse::follow(world, schedule);
     tokio::pin!(follow);

@@ -72,7 +72,11 @@ impl Profile {
             (0.0..=RECONNECT_PERCENT_MAX).contains(&reconnects),
             "`reconnectPercentPerMinute` is {reconnects}; it must be 0 to {RECONNECT_PERCENT_MAX}"
         );
-        let cuts = self.events.iter().map(|event| ("events.cutPercent", event.cut_percent));
+        for event in &self.events {
+            let one = event.cut_percent.is_some() != event.fault.is_some();
+            ensure!(one, "`events` has one at {}: it must have `cutPercent` or `fault`", event.at);
+        }
+        let cuts = self.events.iter().filter_map(|event| Some(("events.cutPercent", event.cut_percent?)));
         for (name, percent) in [("slow.percent", self.slow.percent)].into_iter().chain(cuts) {
             ensure!((0.0..=100.0).contains(&percent), "`{name}` is {percent}; it must be 0 to 100");
         }

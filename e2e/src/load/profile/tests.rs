@@ -38,11 +38,24 @@ fn what_cannot_be_done_is_refused() {
         ("count: 5", "count: 0", "`groups.messagesPerSecond`"),
         ("duration: 10s", "direct: {pairs: 5000, messagesPerSecond: 1}", "`direct.pairs`"),
         ("duration: 10s", "slow: {percent: 101}", "`slow.percent`"),
+        ("duration: 10s", "events: [{at: 1s}]", "`events`"),
+        ("duration: 10s", "events: [{at: 1s, fault: killNode, cutPercent: 1}]", "`events`"),
+        ("duration: 10s", "events: [{at: 1s, cutPercent: 101}]", "`events.cutPercent`"),
         ("duration: 10s", "typingPerSecond: -1", "`typingPerSecond`"),
     ] {
         let text = SMALL.replace(from, to);
         assert!(error(&text).contains(name), "{to}: {}", error(&text));
     }
+}
+
+#[test]
+fn faults_come_in_their_order_and_last_as_long_as_asked_for() {
+    let events =
+        "events: [{at: 9s, fault: killBroker, for: 10s}, {at: 3s, cutPercent: 5}, {at: 4s, fault: killNode}]";
+    let profile = Profile::parse(&SMALL.replace("duration: 10s", events)).unwrap();
+    let seconds = Duration::from_secs;
+    let wanted = [(seconds(4), Fault::KillNode, FAULT_LASTS), (seconds(9), Fault::KillBroker, seconds(10))];
+    assert_eq!(profile.faults(), wanted);
 }
 
 #[test]

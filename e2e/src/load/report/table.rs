@@ -81,7 +81,7 @@ impl Report {
     fn closing(&self) -> String {
         let on = &self.surroundings;
         let mut text = format!(
-            "{} × {}, {} MiB, Linux {}; VibeTalk {}; target {}\n\noracle: {} ({} messages in {} channels compared \
+            "{} × {}, {} MiB, Linux {}; VibeTalk {}; target {}{}\n\noracle: {} ({} messages in {} channels compared \
              with the store)",
             on.cores,
             on.processor,
@@ -89,6 +89,7 @@ impl Report {
             on.kernel,
             on.commit,
             self.target,
+            on.versions.iter().map(|(name, version)| format!("; {name} {version}")).collect::<String>(),
             self.verdict,
             self.compared.messages,
             self.compared.channels

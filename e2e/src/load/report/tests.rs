@@ -4,7 +4,8 @@ use super::*;
 use crate::load::meter::RoleUsage;
 use crate::load::oracle::Kind;
 
-fn report() -> Report {
+/// A report of a small run.
+pub fn sample() -> Report {
     let role = RoleUsage { cpu_s: 1.5, cpu_percent: 75.0, resident_before_kib: 10_240, resident_kib: 51_200 };
     let roles = BTreeMap::from([(Role::Server, role), (Role::Generator, role)]);
     let usage = Usage { seconds: 2.0, roles, foreign_percent: 1.0, steal_percent: 0.5 };
@@ -45,7 +46,7 @@ fn report() -> Report {
 
 #[test]
 fn what_is_written_is_read_again() {
-    let mut report = report();
+    let mut report = sample();
     report.verdict.add(Kind::Missing, || "x".to_owned());
     let text = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
@@ -53,7 +54,7 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn people_see_times_processes_and_the_verdict() {
-    let text = report().to_string();
+    let text = sample().to_string();
     for part in [
         "| due → delivered | 10 | 1.25 | 2.00 | 3.00 | 4.00 | 5.00 |",
         "| Server | 1.50 | 1.50 | 75 | 50 |",
@@ -71,6 +72,6 @@ fn a_run_that_others_disturbed_is_void_and_says_so() {
     let usage = Usage { foreign_percent: 25.0, steal_percent: 6.0, ..Usage::default() };
     let void = troubles("then", &usage);
     assert_eq!(void.len(), 2);
-    assert!(Report { void, ..report() }.to_string().contains("VOID"));
+    assert!(Report { void, ..sample() }.to_string().contains("VOID"));
     assert!(troubles("then", &Usage { foreign_percent: 9.0, ..Usage::default() }).is_empty());
 }

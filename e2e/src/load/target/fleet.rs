@@ -1,21 +1,21 @@
 //! Three chat nodes on a RabbitMQ and a store of their own, without Kubernetes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use crds::{ClientLimits, QueueType, RoutingMode};
 
 use super::{Service, Started};
+use crate::args::{FleetOptions, Queue, Routing};
 use crate::fleet::{Fleet, Terms, Variant};
 use crate::load::generator::Way;
 use crate::load::meter::{Processes, Role};
+use crate::load::profile::Fault;
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::site::{self, Member, Site};
-
-const BROKERS: u8 = 1;
-const VARIANT: Variant = Variant { name: "load", routing: RoutingMode::User, queue: QueueType::Classic };
 
 /// A running fleet.
 pub struct LocalFleet {
@@ -26,15 +26,19 @@ pub struct LocalFleet {
 
 impl LocalFleet {
     /// Builds it from what an earlier run left, or from nothing.
-    pub async fn start(paths: &Paths, progress: &Progress, program: &Path) -> Result<Self> {
+    pub async fn start(
+        (paths, progress): (&Paths, &Progress),
+        program: &Path,
+        options: &FleetOptions,
+    ) -> Result<Self> {
         if let Some(hindrance) = site::hindrance() {
             bail!("there can be no fleet here: {hindrance}");
         }
         let lock = Lock::take(paths)?;
         site::prepare(paths, progress).await?;
-        let build = Site::build(paths, site::LOAD, BROKERS);
+        let build = Site::build(paths, site::LOAD, options.brokers);
         let site = progress.step("start RabbitMQ and the store", build).await?;
-        let terms = Terms { place: 0, variant: VARIANT, limits: limits() };
+        let terms = Terms { place: 0, variant: variant(options), limits: limits() };
         match progress.step("start three chat nodes", Fleet::start(&site, program, terms)).await {
             Ok(fleet) => Ok(Self { site, fleet, _lock: lock }),
             Err(error) => {
@@ -48,7 +52,8 @@ impl LocalFleet {
     pub fn service(self) -> Service {
         let nodes = self.fleet.nodes();
         let servers = nodes.iter().map(|node| (Role::Server, node.daemon.clone()));
-        let brokers = (1..=BROKERS).map(|number| (Role::Broker, self.site.daemon_of(Member::Broker(number))));
+        let brokers =
+            self.site.brokers().map(|number| (Role::Broker, self.site.daemon_of(Member::Broker(number))));
         let stores = [Member::Database, Member::Ferretdb].map(|one| (Role::Store, self.site.daemon_of(one)));
         let all = servers.chain(brokers).chain(stores);
         Service {
@@ -58,10 +63,36 @@ impl LocalFleet {
             },
             key: self.fleet.key.clone(),
             watched: all.map(|(role, daemon)| (role, Processes::Of(daemon))).collect(),
-            versions: Vec::new(),
+            versions: vec![("fleet".to_owned(), format!("{:?}", self.fleet.variant))],
             keeps_apart: false,
             started: Started::Fleet(Box::new(self)),
         }
+    }
+
+    /// Does something to it; back when that is over.
+    pub async fn harm(&self, fault: Fault, lasts: Duration) -> Result<()> {
+        match fault {
+            Fault::KillNode => self.fleet.kill(0, lasts).await,
+            Fault::ReplaceNodes => {
+                for number in 0..self.fleet.nodes().len() {
+                    self.fleet.replace(number).await?;
+                }
+                Ok(())
+            }
+            Fault::KillBroker => self.kill(Member::Broker(1), lasts).await,
+            Fault::KillStore => self.kill(Member::Ferretdb, lasts).await,
+            Fault::BlockBroker => {
+                self.site.block(1, true).await?;
+                tokio::time::sleep(lasts).await;
+                self.site.block(1, false).await
+            }
+        }
+    }
+
+    async fn kill(&self, member: Member, lasts: Duration) -> Result<()> {
+        self.site.kill(member).await?;
+        tokio::time::sleep(lasts).await;
+        self.site.start(member).await
     }
 
     /// Ends it with all its data.
@@ -69,6 +100,19 @@ impl LocalFleet {
         drop(self.fleet);
         self.site.end().await
     }
+}
+
+fn variant(options: &FleetOptions) -> Variant {
+    let routing = match options.routing {
+        Routing::User => RoutingMode::User,
+        Routing::Channel => RoutingMode::Channel,
+        Routing::Static => RoutingMode::Static,
+    };
+    let queue = match options.queue {
+        Queue::Classic => QueueType::Classic,
+        Queue::Quorum => QueueType::Quorum,
+    };
+    Variant { name: "load", routing, queue }
 }
 
 /// A run decides itself how much is asked for.

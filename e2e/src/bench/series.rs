@@ -1,0 +1,59 @@
+//! The runs of a profile, of one program or of two that are compared.
+
+use super::figure::Figure;
+use crate::load::Report;
+
+/// The runs of a profile. Those of `other` were made between those of `own`, in pairs.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Of the work tree's program.
+    pub own: Vec<Report>,
+    /// Of the program that it is compared with.
+    pub other: Vec<Report>,
+}
+
+/// Something that runs are compared by.
+#[derive(Clone, Copy)]
+pub struct Measure {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// Takes it from a report.
+    pub of: fn(&Report) -> Option<f64>,
+}
+
+/// What runs are compared by, in the order of the tables.
+pub const MEASURES: [Measure; 10] = [
+    Measure { name: "sign-ins/s", of: |report| Some(report.connecting.per_second) },
+    Measure { name: "sign-in p99, ms", of: |report| Some(report.connecting.sign_in.p99) },
+    Measure { name: "server KiB/user", of: |report| report.connecting.server_kib_per_user },
+    Measure { name: "deliveries/s", of: |report| Some(report.traffic.as_ref()?.deliveries_per_second) },
+    Measure { name: "ack p50, ms", of: |report| Some(report.traffic.as_ref()?.ack.p50) },
+    Measure { name: "ack p99, ms", of: |report| Some(report.traffic.as_ref()?.ack.p99) },
+    Measure { name: "delivery p50, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p50) },
+    Measure { name: "delivery p99, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p99) },
+    Measure { name: "last reader p99, ms", of: |report| Some(report.traffic.as_ref()?.last_reader.p99) },
+    Measure { name: "server CPU µs/delivery", of: |report| report.traffic.as_ref()?.server_us_per_delivery },
+];
+
+impl Series {
+    /// A measure of the work tree's program.
+    pub fn own(&self, measure: &Measure) -> Option<Figure> {
+        Figure::of(self.own.iter().filter_map(measure.of))
+    }
+
+    /// A measure of the other program.
+    pub fn other(&self, measure: &Measure) -> Option<Figure> {
+        Figure::of(self.other.iter().filter_map(measure.of))
+    }
+
+    /// By how much the work tree's program differs from the other: of each pair own divided by other. What changes on the
+    /// machine between pairs does not show in it.
+    pub fn ratio(&self, measure: &Measure) -> Option<Figure> {
+        let pairs = self.own.iter().zip(&self.other);
+        let ratio = |(own, other)| {
+            let (own, other) = ((measure.of)(own)?, (measure.of)(other)?);
+            (other != 0.0).then(|| own / other)
+        };
+        Figure::of(pairs.filter_map(ratio))
+    }
+}
