@@ -53,6 +53,6 @@ async fn a_few_hundred_users_talk_break_and_stop_reading_and_nothing_is_lost() {
     let least = 15 * 200 + 60 * 20 + 30 * 2;
     assert_eq!(counts.deliveries + counts.replays, least, "{report}");
     assert!(counts.cut_by_run > 40 && counts.sign_ins == 200 + counts.cut_by_run, "{report}");
-    assert!(traffic.ack.count == 105 && traffic.delivery.count > 2_000, "{report}");
+    assert!(traffic.ack.count > 90 && traffic.delivery.count > 2_000, "{report}");
     assert!(traffic.usage.roles[&meter::Role::Server].resident_kib > 1_000, "{report}");
 }
