@@ -73,7 +73,8 @@ async fn build(paths: &Paths, binaries: &Binaries, tool: Tool) -> Result<()> {
     let log = paths.log(&format!("build-{}", tool.name()));
     let output = unfinished.to_string_lossy().into_owned();
     go(&paths.tree, tool.module())
-        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o", &output, &tool.package()])
+        .args(["build", "-trimpath", "-buildvcs=false", "-tags", tool.tags(), "-ldflags", &flags])
+        .args(["-o", &output, &tool.package()])
         .deadline(BUILD_DEADLINE)
         .logged(&log)
         .await?;

@@ -166,6 +166,11 @@ impl Local {
             .map(drop)
     }
 
+    /// Removes images from the nodes that have them.
+    pub async fn forget(&self, archives: &[Archive]) -> Result<()> {
+        try_join_all(self.nodes.iter().map(|node| node.forget(archives))).await.map(drop)
+    }
+
     /// Starts a node that was killed, with the images that the others hold.
     pub async fn revive(&self, node: &Node) -> Result<()> {
         let archives = self.archives()?;

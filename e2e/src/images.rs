@@ -29,6 +29,13 @@ pub async fn services(paths: &Paths, progress: &Progress, binaries: &Binaries) -
     try_join(rabbitmq::rabbitmq(workshop), documentdb::documentdb(workshop)).await.map(Into::into)
 }
 
+/// Makes the archives of Prometheus and prometheus-adapter, if they are not there yet.
+pub async fn monitoring(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<[Archive; 2]> {
+    std::fs::create_dir_all(paths.cache.join("images"))?;
+    let workshop = &Workshop { paths, progress, binaries };
+    Ok([program::prometheus(workshop).await?, program::prometheus_adapter(workshop).await?])
+}
+
 /// Makes the archives that are not there yet; one of them is `localhost/pause:…`.
 pub async fn ensure(paths: &Paths, progress: &Progress, binaries: &Binaries) -> Result<Vec<Archive>> {
     std::fs::create_dir_all(paths.cache.join("images"))?;

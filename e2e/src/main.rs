@@ -22,6 +22,7 @@ mod lock;
 mod login;
 mod logs;
 mod machine;
+mod monitoring;
 mod network;
 mod node;
 mod node_files;

@@ -105,11 +105,26 @@ impl Node {
     /// Removes the images that were made here and are not among `kept`.
     pub async fn forget_others(&self, kept: &[&str]) -> Result<()> {
         let images = self.images().await?;
-        let others: Vec<&str> = others(&images, kept).collect();
-        if others.is_empty() {
+        self.remove(others(&images, kept).collect()).await
+    }
+
+    /// Removes those of these images that it has.
+    pub async fn forget(&self, archives: &[Archive]) -> Result<()> {
+        let present = self.images().await?;
+        let is_here = |reference: &&str| present.lines().any(|line| line == *reference);
+        let here = archives.iter().map(|archive| archive.reference.as_str()).filter(is_here);
+        self.remove(here.collect()).await
+    }
+
+    /// Removes images by these names and, so that their files go, by the ids that containerd has given them.
+    async fn remove(&self, images: Vec<&str>) -> Result<()> {
+        if images.is_empty() {
             return Ok(());
         }
-        self.exec(["ctr", "-n", "k8s.io", "images", "rm"])?.args(others).output().await.map(drop)
+        let table = self.exec(["ctr", "-n", "k8s.io", "images", "ls"])?.output().await?;
+        let ids = nameless(&table, &images);
+        let remove = ["ctr", "-n", "k8s.io", "images", "rm"];
+        self.exec(remove)?.args(&images).args(ids).output().await.map(drop)
     }
 
     /// Gives an image that it has another name too, until the next `up`.
@@ -273,9 +288,34 @@ fn others<'a>(present: &'a str, kept: &[&str]) -> impl Iterator<Item = &'a str> 
     present.lines().filter(move |image| image.starts_with("localhost/") && !kept.contains(image))
 }
 
+/// The ids of those images of `ctr images ls` that have no name but `removed` ones.
+fn nameless<'a>(table: &'a str, removed: &[&str]) -> Vec<&'a str> {
+    let rows = table.lines().filter_map(|line| {
+        let mut columns = line.split_whitespace();
+        // Name, type, digest.
+        columns.next().zip(columns.nth(1))
+    });
+    let (ids, names): (Vec<_>, Vec<_>) = rows.partition(|(name, _)| name.starts_with("sha256:"));
+    let is_named =
+        |digest: &str| names.iter().any(|(name, other)| *other == digest && !removed.contains(name));
+    ids.into_iter().filter(|(_, digest)| !is_named(digest)).map(|(id, _)| id).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_goes_by_its_id_too_unless_another_name_stays() {
+        let table = "REF TYPE DIGEST SIZE\n\
+                     localhost/a:1 oci sha256:01 9 MiB\n\
+                     localhost/b:1 oci sha256:02 9 MiB\n\
+                     localhost/b:2 oci sha256:02 9 MiB\n\
+                     sha256:aa oci sha256:01 9 MiB\n\
+                     sha256:bb oci sha256:02 9 MiB\n";
+        assert_eq!(nameless(table, &["localhost/a:1", "localhost/b:1"]), ["sha256:aa"]);
+        assert!(nameless(table, &[]).is_empty());
+    }
 
     #[test]
     fn only_images_that_were_made_here_are_forgotten() {

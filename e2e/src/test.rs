@@ -8,6 +8,7 @@ mod children;
 mod cluster;
 mod definitions;
 mod faults;
+mod fewest;
 mod libtest;
 mod neighbours;
 mod operators;
@@ -30,6 +31,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use crate::binaries;
+use crate::monitoring;
 use crate::packages;
 use crate::paths::Paths;
 use crate::product::{SYSTEM, diagnosis};
@@ -116,7 +118,7 @@ impl Session<'_> {
         let Some(stand) = stand else { return };
         match World::open(stand.local.clone(), stand.target.clone()).await {
             Ok(world) => {
-                self.cases(Stage::Cluster, cluster::CASES, &world).await;
+                self.on_cluster(&world).await;
                 self.browser(&world).await;
             }
             Err(error) => self.fail("the example can be talked to", &error),
@@ -213,6 +215,16 @@ impl Session<'_> {
             }
             Err(error) => self.fail("brokers and stores can be built", &error),
         }
+    }
+
+    async fn on_cluster(&mut self, world: &Arc<World>) {
+        // Compiling belongs to no test, and slows down all of them.
+        if self.selection.takes(Stage::Cluster, cluster::BY_CONNECTIONS)
+            && let Err(error) = monitoring::prepare(self.paths, self.progress).await
+        {
+            self.fail("Prometheus and its adapter can be built", &error);
+        }
+        self.cases(Stage::Cluster, cluster::CASES, world).await;
     }
 
     async fn browser(&mut self, world: &Arc<World>) {

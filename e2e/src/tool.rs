@@ -32,11 +32,15 @@ pub enum Tool {
     IngressNginx,
     /// The MongoDB protocol in front of PostgreSQL.
     Ferretdb,
+    /// Collects what pods measure.
+    Prometheus,
+    /// Gives the autoscaler what Prometheus has collected.
+    PrometheusAdapter,
 }
 
 impl Tool {
-    /// All of them, what is needed first before the rest.
-    pub const ALL: [Self; 12] = [
+    /// Those of the cluster, what is needed first before the rest.
+    pub const CLUSTER: [Self; 12] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -50,6 +54,13 @@ impl Tool {
         Self::MetricsServer,
         Self::IngressNginx,
     ];
+    /// Those of [`crate::monitoring`].
+    pub const MONITORING: [Self; 2] = [Self::Prometheus, Self::PrometheusAdapter];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::CLUSTER.into_iter().chain(Self::MONITORING)
+    }
 
     /// The file name of the program.
     pub fn name(self) -> &'static str {
@@ -66,13 +77,16 @@ impl Tool {
             Self::MetricsServer => "metrics-server",
             Self::IngressNginx => "nginx-ingress-controller",
             Self::Ferretdb => "ferretdb",
+            Self::Prometheus => "prometheus",
+            Self::PrometheusAdapter => "prometheus-adapter",
         }
     }
 
     /// The module that pins its version.
     pub fn module(self) -> Module {
         match self {
-            Self::MetricsServer => Module::Addons,
+            Self::MetricsServer | Self::Prometheus => Module::Addons,
+            Self::PrometheusAdapter => Module::Adapter,
             Self::IngressNginx => Module::Ingress,
             Self::Ferretdb => Module::Store,
             _ => Module::Cluster,
@@ -88,7 +102,18 @@ impl Tool {
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server".into(),
             Self::IngressNginx => "k8s.io/ingress-nginx/cmd/nginx".into(),
             Self::Ferretdb => "github.com/FerretDB/FerretDB/v2/cmd/ferretdb".into(),
+            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus".into(),
+            Self::PrometheusAdapter => "sigs.k8s.io/prometheus-adapter/cmd/adapter".into(),
             kubernetes => format!("k8s.io/kubernetes/cmd/{}", kubernetes.name()),
+        }
+    }
+
+    /// The build tags.
+    pub fn tags(self) -> &'static str {
+        match self {
+            // Of the ways to find what is to be asked, only Kubernetes': the others come with every cloud's library.
+            Self::Prometheus => "remove_all_sd,enable_kubernetes_sd",
+            _ => "",
         }
     }
 
@@ -116,8 +141,11 @@ impl Tool {
 pub enum Module {
     /// etcd, Kubernetes, CoreDNS and Helm.
     Cluster,
-    /// metrics-server.
+    /// metrics-server and Prometheus.
     Addons,
+    /// prometheus-adapter: newer libraries of Prometheus write its time limits in a way that Prometheus refuses. All else
+    /// is as in [`Self::Ingress`], so that most of it is compiled once.
+    Adapter,
     /// The ingress controller.
     Ingress,
     /// FerretDB.
@@ -126,13 +154,14 @@ pub enum Module {
 
 impl Module {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Cluster, Self::Addons, Self::Ingress, Self::Store];
+    pub const ALL: [Self; 5] = [Self::Cluster, Self::Addons, Self::Adapter, Self::Ingress, Self::Store];
 
     /// Its directory's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
             Self::Addons => "addons",
+            Self::Adapter => "adapter",
             Self::Ingress => "ingress",
             Self::Store => "store",
         }
@@ -148,10 +177,12 @@ impl Module {
         read(&self.directory(tree).join("go.mod"))
     }
 
-    /// Names what its programs are built from: `<module>-<first 16 hex of SHA-256(go.mod ++ go.sum)>`.
+    /// Names what its programs are built from: `<module>-<first 16 hex of SHA-256(go.mod ++ go.sum ++ tags)>`.
     pub fn key(self, tree: &Path) -> Result<String> {
         let sums = read(&self.directory(tree).join("go.sum"))?;
-        let digest = Sha256::new().chain_update(self.go_mod(tree)?).chain_update(sums).finalize();
+        let digest = Sha256::new().chain_update(self.go_mod(tree)?).chain_update(sums);
+        let own = Tool::all().filter(|tool| tool.module() == self);
+        let digest = own.fold(digest, |digest, tool| digest.chain_update(tool.tags())).finalize();
         let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Ok(format!("{}-{hex}", self.name()))
     }
@@ -193,7 +224,7 @@ mod tests {
 
     #[test]
     fn every_program_is_listed_and_named_once() {
-        let names: std::collections::BTreeSet<_> = Tool::ALL.iter().map(|tool| tool.name()).collect();
-        assert_eq!(names.len(), Tool::ALL.len());
+        let names: std::collections::BTreeSet<_> = Tool::all().map(Tool::name).collect();
+        assert_eq!(names.len(), Tool::all().count());
     }
 }

@@ -56,13 +56,13 @@ pub async fn local(paths: &Paths, progress: &Progress, nodes: Option<u8>) -> Res
     let running = Local::running(paths, &binaries).nodes.len() as u8;
     let wanted = nodes.or_else(|| nodes_of_last_time(paths)).unwrap_or(NODES);
 
-    let missing = Tool::ALL.into_iter().filter(|tool| !binaries.path(*tool).is_file()).count();
+    let missing = Tool::CLUSTER.into_iter().filter(|tool| !binaries.path(*tool).is_file()).count();
     announce(paths, progress, missing, wanted);
     machine::check(paths, Need::new(wanted.saturating_sub(running), missing == 0)).await?;
     let fresh = clear_what_is_cut_short(paths, progress, &binaries).await?;
     packages::ensure(paths, progress, &packages::CLUSTER).await?;
     machine::try_kernel().await?;
-    let binaries = binaries::ensure(paths, progress, &Tool::ALL).await?;
+    let binaries = binaries::ensure(paths, progress, &Tool::CLUSTER).await?;
 
     let local = Local::new(paths, &binaries, wanted);
     prepare(paths, fresh).await?;

@@ -46,6 +46,18 @@ impl Workload {
         }
     }
 
+    /// Removes what was applied; back when the Deployment and its namespace, if that is in the manifest, are gone.
+    pub async fn remove(&self, local: &Local) -> Result<()> {
+        let file = self.file(local);
+        if !file.is_file() {
+            return Ok(());
+        }
+        let timeout = format!("--timeout={}s", DEADLINE.as_secs());
+        let delete = ["delete", "--ignore-not-found", &timeout, "-f", &file.to_string_lossy()];
+        local.kubectl(delete).deadline(DEADLINE * 2).output().await?;
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))
+    }
+
     /// Fills the manifest in. The file may hold passwords.
     fn write(&self, local: &Local, archives: &[Archive], values: &[(&str, &str)]) -> Result<PathBuf> {
         let images: Vec<(String, &str)> = self
@@ -55,13 +67,17 @@ impl Workload {
             .collect::<Result<_>>()?;
         let images = images.iter().map(|(place, reference)| (place.as_str(), *reference));
         let places: Vec<(&str, &str)> = images.chain(values.iter().copied()).collect();
-        let directory = local.paths.state.join("manifests");
+        let directory = directory(local);
         fs::create_dir_all(&directory)?;
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-        let file = directory.join(format!("{}.yaml", self.name));
+        let file = self.file(local);
         fs::write(&file, template::fill(self.manifest, &places)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
+    }
+
+    fn file(&self, local: &Local) -> PathBuf {
+        directory(local).join(format!("{}.yaml", self.name))
     }
 
     /// What the cluster knows of the pods that did not come up.
@@ -77,6 +93,11 @@ impl Workload {
         }
         text
     }
+}
+
+/// Where the filled-in manifests are.
+fn directory(local: &Local) -> PathBuf {
+    local.paths.state.join("manifests")
 }
 
 /// The reference of the image `name`.

@@ -30,6 +30,16 @@ pub async fn ferretdb(workshop: &Workshop<'_>) -> Result<Archive> {
     program(workshop, Tool::Ferretdb).await
 }
 
+/// Prometheus, which collects what the chat nodes measure.
+pub async fn prometheus(workshop: &Workshop<'_>) -> Result<Archive> {
+    program(workshop, Tool::Prometheus).await
+}
+
+/// prometheus-adapter, which gives the autoscaler what Prometheus has collected.
+pub async fn prometheus_adapter(workshop: &Workshop<'_>) -> Result<Archive> {
+    program(workshop, Tool::PrometheusAdapter).await
+}
+
 /// The first process of every pod's sandbox.
 pub async fn pause(workshop: &Workshop<'_>) -> Result<Archive> {
     let ingredients = Ingredients::new("pause", VERSION).text(PAUSE);

@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod chat;
+mod connections;
 mod deletion;
 mod handover;
 mod idle;
@@ -14,6 +15,10 @@ mod upgrade;
 
 use super::case::{Case, case};
 use super::world::World;
+
+/// The test that needs [`crate::monitoring`].
+pub const BY_CONNECTIONS: &str =
+    "chat nodes follow their connections up and down, and no hand-over loses one";
 
 /// The tests, in the order in which they run.
 pub const CASES: &[Case<World>] = &[
@@ -30,6 +35,7 @@ pub const CASES: &[Case<World>] = &[
         Box::pin(chat::stored_in_order(world))
     }),
     case("CPU load scales a cluster up", 420, |world| Box::pin(autoscaling::by_cpu(world))),
+    case(BY_CONNECTIONS, 600, |world| Box::pin(connections::followed(world))),
     case("a deleted exchange is back within the poll interval", 90, |world| {
         Box::pin(repair::exchange(world))
     }),
