@@ -9,7 +9,7 @@
 //! - [`presence`] knows which users are here, on any node.
 //! - [`hub`] knows who on this node hears what, [`bus`] reaches the other nodes, [`store`] remembers.
 //! - [`groups`] says who may do what in a channel, without I/O.
-//! - [`http`] is what surrounds requests.
+//! - [`http`] is what surrounds requests, [`websocket`] reads and writes RFC 6455.
 //! - [`protocol`], [`ids`], [`auth`], [`clock`], [`limits`], [`error`], [`metrics`], [`logs`] are what all of them speak of.
 
 pub mod admin;
@@ -35,3 +35,4 @@ pub mod protocol;
 pub mod session;
 pub mod store;
 pub mod web;
+pub mod websocket;

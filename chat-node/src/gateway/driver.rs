@@ -4,8 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use super::Gateway;
 use super::place::Place;
 use super::sign_in::welcome;
@@ -14,10 +12,10 @@ use super::work::{Finished, Work};
 use crate::auth::Identity;
 use crate::channels::follow::Follower;
 use crate::error::CloseReason;
-use crate::hub::connections::{ConnectionId, Order};
-use crate::hub::send_queue::{SendQueue, SendQueueReader, Taken};
+use crate::hub::connections::{ConnectionId, Order, OrderReceiver};
+use crate::hub::send_queue::{Due, SendQueue, SendQueueReader};
 use crate::ids::{ChannelId, Position};
-use crate::protocol::codec;
+use crate::protocol::codec::{self, Encoded};
 use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::{Draft, Fetch, Identify, ServerFrame};
 use crate::protocol::message::User;
@@ -32,7 +30,7 @@ pub struct Entered {
     /// Its name.
     pub connection: ConnectionId,
     /// What the node tells it.
-    pub orders: mpsc::Receiver<Order>,
+    pub orders: OrderReceiver,
     /// Where its events are put.
     pub queue: SendQueue,
     /// Where its events are taken.
@@ -41,7 +39,7 @@ pub struct Entered {
 
 enum Happened {
     Incoming(Incoming),
-    Events(Taken),
+    Due(Due),
     Finished(Finished),
     Order(Option<Order>),
     Overflow,
@@ -54,11 +52,16 @@ enum End {
     Gone,
 }
 
-/// Serves one client that speaks for itself until it is gone or closed.
-pub async fn drive(gateway: Arc<Gateway>, mut transport: impl Transport, entered: Entered) {
+/// Serves one client that speaks for itself until it is gone or closed. An `async fn` would keep its arguments twice, for
+/// as long as the client stays.
+pub fn drive<T: Transport>(
+    gateway: Arc<Gateway>,
+    mut transport: T,
+    entered: Entered,
+) -> impl Future<Output = ()> + Send {
     let session = Session::new(Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
-    let driver = Driver::new(gateway, session, (entered, Form::Dialogue, None));
-    driver.serve(&mut transport).await;
+    let mut driver = Driver::new(gateway, session, (entered, Form::Dialogue, None));
+    async move { driver.serve(&mut transport).await }
 }
 
 /// Answers one request until the answer is complete, the client gone or the session closed.
@@ -70,7 +73,7 @@ pub async fn answer(
 ) {
     let form = request.form;
     let session = Session::requested(request, Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
-    let driver = Driver::new(gateway, session, (entered, form, Some(identity)));
+    let mut driver = Driver::new(gateway, session, (entered, form, Some(identity)));
     driver.serve(transport).await;
 }
 
@@ -79,7 +82,7 @@ struct Driver {
     place: Place,
     session: Session,
     work: Work,
-    orders: mpsc::Receiver<Order>,
+    orders: OrderReceiver,
     queue: SendQueue,
     reader: SendQueueReader,
     /// Who makes the request, until it is welcomed.
@@ -100,8 +103,11 @@ impl Driver {
         Self { gateway, place, session, work, orders, queue, reader, caller, user, watched }
     }
 
-    async fn serve(mut self, transport: &mut impl Transport) {
-        match self.run(transport).await {
+    async fn serve(&mut self, transport: &mut impl Transport) {
+        transport.open(&self.queue, &self.reader);
+        let end = self.run(transport).await;
+        self.count_dropped();
+        match end {
             End::Closed(reason) => {
                 tracing::debug!(reason = reason.text(), "closing");
                 self.gateway.metrics.closed(reason);
@@ -159,7 +165,7 @@ impl Driver {
             order = self.orders.recv(), if takes_orders => Happened::Order(order),
             Some(finished) = self.work.next() => Happened::Finished(finished),
             incoming = transport.receive() => Happened::Incoming(incoming),
-            events = self.reader.take() => Happened::Events(events),
+            due = self.reader.due() => Happened::Due(due),
         }
     }
 
@@ -171,11 +177,13 @@ impl Driver {
             Happened::Incoming(Incoming::Oversize) => self.session.handle(Input::Oversize, now),
             Happened::Incoming(Incoming::Control) => {}
             Happened::Incoming(Incoming::Gone) | Happened::Order(None) => return Err(End::Gone),
-            Happened::Events(taken) => self.write(taken, transport).await?,
+            Happened::Due(Due::Frames(frames)) => self.write(frames, transport).await?,
+            // A flush follows anyway.
+            Happened::Due(Due::Stalled) => self.count_dropped(),
             Happened::Finished(finished) => self.finished(finished, now),
             Happened::Order(Some(order)) => {
                 let input = match order {
-                    Order::Introduce(channel) => Input::Introduced(channel),
+                    Order::Introduce(channel) => Input::Introduced(*channel),
                     Order::Withdraw(channel) => Input::Withdrawn(channel),
                     Order::Reconnect(delay) => Input::Reconnect(delay),
                 };
@@ -187,9 +195,13 @@ impl Driver {
         Ok(())
     }
 
-    async fn write(&mut self, taken: Taken, transport: &mut impl Transport) -> Result<(), End> {
-        self.gateway.metrics.ephemeral_dropped.inc_by(taken.dropped);
-        for frame in taken.frames {
+    fn count_dropped(&self) {
+        self.gateway.metrics.ephemeral_dropped.inc_by(self.reader.dropped());
+    }
+
+    async fn write(&mut self, frames: Vec<Encoded>, transport: &mut impl Transport) -> Result<(), End> {
+        self.count_dropped();
+        for frame in frames {
             within_limits(&self.reader, self.gateway.limits.write, transport.feed(frame)).await?;
         }
         Ok(())

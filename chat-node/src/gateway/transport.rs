@@ -2,9 +2,8 @@
 
 use std::future::Future;
 
-use axum::extract::ws::Utf8Bytes;
-
 use crate::error::CloseReason;
+use crate::hub::send_queue::{SendQueue, SendQueueReader};
 use crate::protocol::codec::Encoded;
 use crate::protocol::cursors::Cursors;
 
@@ -12,7 +11,7 @@ use crate::protocol::cursors::Cursors;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
     /// A text frame.
-    Text(Utf8Bytes),
+    Text(String),
     /// A frame that is not text.
     Binary,
     /// A frame that is larger than the client may send.
@@ -29,6 +28,9 @@ pub struct Gone;
 
 /// A way to one client.
 pub trait Transport: Send {
+    /// Gets the connection's queue, before anything else. Only for transports that write from it by themselves.
+    fn open(&mut self, _queue: &SendQueue, _reader: &SendQueueReader) {}
+
     /// Waits for what the client says. Nothing is lost if the future is dropped.
     fn receive(&mut self) -> impl Future<Output = Incoming> + Send;
 

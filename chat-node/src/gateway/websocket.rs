@@ -1,93 +1,188 @@
-//! The WebSocket transport: axum's socket with small buffers. A default one costs 137 KB per connection.
+//! The WebSocket transport: frames straight on the TCP connection. While nothing happens it holds no buffer; what is
+//! queued is written by the hub's flushers, and the connection's own task only reads.
 
+use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures::{SinkExt, StreamExt};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use super::Gateway;
 use super::driver::drive;
 use super::request::From;
 use super::transport::{Gone, Incoming, Transport};
-use crate::error::{CloseReason, Problem};
+use crate::error::CloseReason;
+use crate::hub::send_queue::{Flushed, Flusher, Outlet, SendQueue, SendQueueReader, Sink};
 use crate::protocol::codec::Encoded;
+use crate::websocket::decoder::{Decoder, Message, Violation};
+use crate::websocket::frame::{Frame, Opcode};
+use crate::websocket::handshake::Handshake;
 
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-const WRITE_BUFFER_BYTES: usize = 8 * 1024;
-/// Must hold the write buffer and the largest frame of the server.
-const WRITE_BUFFER_MAX_BYTES: usize = 512 * 1024;
+/// Bytes that are read at once, into a buffer that all connections of a thread share.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
 
 /// `GET /gateway`.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new().route("/gateway", get(upgrade)).with_state(gateway)
 }
 
-async fn upgrade(
-    State(gateway): State<Arc<Gateway>>,
-    From(address): From,
-    upgrade: WebSocketUpgrade,
-) -> Result<Response, Problem> {
-    let entered = gateway.enter(address, gateway.limits.send_queue_bytes)?;
-    let (span, tracked) = (tracing::Span::current(), gateway.tracker.token());
-    let (failed, connection) = (Arc::clone(&gateway), entered.connection);
-    Ok(upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
-        .max_frame_size(gateway.limits.frame_bytes)
-        .max_message_size(gateway.limits.frame_bytes)
-        .on_failed_upgrade(move |_| failed.hub.connections.remove(connection))
-        .on_upgrade(move |socket| {
-            async move {
-                drive(gateway, WebSocketTransport(socket), entered).await;
-                drop(tracked);
+async fn upgrade(State(gateway): State<Arc<Gateway>>, From(address): From, handshake: Handshake) -> Response {
+    let entered = match gateway.enter(address, gateway.limits.send_queue_bytes) {
+        Ok(entered) => entered,
+        Err(problem) => return problem.into_response(),
+    };
+    let (response, upgrade) = handshake.accept();
+    let serving = Arc::clone(&gateway);
+    let serving = async move {
+        let flusher = serving.hub.flusher(entered.connection);
+        let socket = connection(upgrade, serving.limits.frame_bytes).await;
+        match socket {
+            Some((socket, decoder)) => {
+                drive(serving, WebSocketTransport::new(socket, decoder, flusher), entered).await;
             }
-            .instrument(span)
-        }))
+            None => serving.hub.connections.remove(entered.connection),
+        }
+    };
+    gateway.tracker.spawn(serving.in_current_span());
+    response
 }
 
-struct WebSocketTransport(WebSocket);
+/// The connection behind HTTP, and what the client has said there already. Nothing of HTTP's own buffer is kept.
+async fn connection(upgrade: OnUpgrade, frame_bytes: usize) -> Option<(TcpStream, Decoder)> {
+    let upgraded =
+        upgrade.await.inspect_err(|error| tracing::debug!(%error, "no WebSocket came of it")).ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let mut decoder = Decoder::new(frame_bytes);
+    decoder.feed(&parts.read_buf);
+    Some((parts.io.into_inner(), decoder))
+}
 
-impl Transport for WebSocketTransport {
-    async fn receive(&mut self) -> Incoming {
-        match self.0.next().await {
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Binary(_))) => Incoming::Binary,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Control,
-            Some(Ok(Message::Close(_))) => {
-                // The library has put the answer to the close into its buffer.
-                let _ = self.0.flush().await;
+struct WebSocketTransport {
+    socket: Arc<TcpStream>,
+    decoder: Decoder,
+    flusher: Arc<Flusher>,
+    /// Where frames are put; there from [`Transport::open`] on.
+    queue: Option<SendQueue>,
+}
+
+impl WebSocketTransport {
+    fn new(socket: TcpStream, decoder: Decoder, flusher: Arc<Flusher>) -> Self {
+        Self { socket: Arc::new(socket), decoder, flusher, queue: None }
+    }
+
+    fn put(&self, frame: Encoded) {
+        if let Some(queue) = &self.queue {
+            queue.put(frame);
+        }
+    }
+
+    /// Tells the client by itself; whoever pings without reading is too slow.
+    fn tell(&self, frame: Frame) {
+        if let Some(queue) = &self.queue {
+            queue.push(&Encoded::control(frame));
+        }
+    }
+
+    /// Reads what has come; `false`: nothing will any more.
+    fn read(&mut self) -> bool {
+        let read = BUFFER.with_borrow_mut(|buffer| {
+            self.socket.try_read(buffer).inspect(|count| self.decoder.feed(&buffer[..*count]))
+        });
+        match read {
+            Ok(count) => count > 0,
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    fn take_in(&self, message: Message) -> Incoming {
+        match message {
+            Message::Text(text) => Incoming::Text(text),
+            Message::Binary => Incoming::Binary,
+            Message::Pong => Incoming::Control,
+            Message::Ping(payload) => {
+                self.tell(Frame::new(Opcode::Pong, |bytes| bytes.extend(payload)));
+                Incoming::Control
+            }
+            Message::Close(code) => {
+                self.last_word(code.unwrap_or(1000));
                 Incoming::Gone
             }
-            None => Incoming::Gone,
-            Some(Err(error)) => broken(&error),
+        }
+    }
+
+    fn refuse(&self, violation: Violation) -> Incoming {
+        if violation == Violation::TooLarge {
+            return Incoming::Oversize;
+        }
+        tracing::debug!(%violation, "a client's bytes are not understood");
+        self.last_word(violation.close_code());
+        Incoming::Gone
+    }
+
+    /// Closes with a code, and does not wait: the client knows, or would not understand.
+    fn last_word(&self, code: u16) {
+        if let Some(queue) = &self.queue {
+            queue.put(Encoded::control(Frame::close(code, "")));
+            queue.flush();
+        }
+    }
+}
+
+impl Transport for WebSocketTransport {
+    fn open(&mut self, queue: &SendQueue, reader: &SendQueueReader) {
+        let sink: Arc<dyn Sink> = Arc::clone(&self.socket) as _;
+        reader.attach(Outlet::new(sink, Arc::clone(&self.flusher)));
+        self.queue = Some(queue.clone());
+    }
+
+    async fn receive(&mut self) -> Incoming {
+        loop {
+            match self.decoder.decode() {
+                Ok(Some(message)) => return self.take_in(message),
+                Ok(None) => {}
+                Err(violation) => return self.refuse(violation),
+            }
+            if self.socket.readable().await.is_err() || !self.read() {
+                return Incoming::Gone;
+            }
         }
     }
 
     async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
-        self.0.feed(Message::Text(frame.into_text())).await.map_err(|_| Gone)
+        self.put(frame);
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
-        self.0.flush().await.map_err(|_| Gone)
+        let queue = self.queue.as_ref().ok_or(Gone)?;
+        loop {
+            match queue.flush() {
+                Flushed::All => return Ok(()),
+                Flushed::Stalled => self.socket.writable().await.map_err(|_| Gone)?,
+                Flushed::Broken => return Err(Gone),
+            }
+        }
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        let frame = CloseFrame { code: reason.code(), reason: reason.text().into() };
-        if self.0.send(Message::Close(Some(frame))).await.is_ok() {
-            // The client's answer, so that our close frame is not lost to a reset of the TCP connection.
-            while let Some(Ok(_)) = self.0.next().await {}
+        self.put(Encoded::control(Frame::close(reason.code(), reason.text())));
+        if self.flush().await.is_err() {
+            return;
+        }
+        // Until the client has gone, so that our close frame is not lost to a reset of the TCP connection.
+        while self.socket.readable().await.is_ok() && self.read() {
+            self.decoder = Decoder::new(0);
         }
     }
-}
-
-/// The library tells a frame that is too large only by its error's words.
-fn broken(error: &axum::Error) -> Incoming {
-    let text = error.to_string();
-    if text.contains("Message too long") { Incoming::Oversize } else { Incoming::Gone }
 }

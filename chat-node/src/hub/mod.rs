@@ -6,10 +6,12 @@ pub mod room;
 pub mod send_queue;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use self::connections::{ConnectionId, Connections};
 use self::room::Room;
+use self::send_queue::Flusher;
 use crate::ids::{ChannelId, GroupId};
 use crate::limits::Limits;
 use crate::store::ChannelKind;
@@ -19,13 +21,27 @@ use crate::store::ChannelKind;
 pub struct Hub {
     /// The connections.
     pub connections: Connections,
+    flushers: Vec<Arc<Flusher>>,
     rooms: RwLock<BTreeMap<ChannelId, Arc<Room>>>,
 }
 
 impl Hub {
     /// An empty hub.
     pub fn new(limits: Arc<Limits>) -> Self {
-        Self { connections: Connections::new(limits), rooms: RwLock::default() }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let flushers = (0..threads).map(|_| Arc::default()).collect();
+        Self { connections: Connections::new(limits), flushers, rooms: RwLock::default() }
+    }
+
+    /// Those who write for connections; somebody must let each of them run.
+    pub fn flushers(&self) -> &[Arc<Flusher>] {
+        &self.flushers
+    }
+
+    /// The one who writes for a connection.
+    pub fn flusher(&self, connection: ConnectionId) -> Arc<Flusher> {
+        let number = connection.0 % self.flushers.len() as u64;
+        Arc::clone(&self.flushers[number as usize])
     }
 
     /// The room of a channel, if there is one.

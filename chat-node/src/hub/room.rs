@@ -4,19 +4,25 @@
 //! entry needs a newer one, or a change was heard of, somebody checks the followers ([`Room::examine`], then
 //! [`Room::settle`]); until then the entry waits at the gate.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod followers;
+
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use self::followers::{Followers, Joined};
 use super::connections::ConnectionId;
 use super::gate::{Gate, Missing};
-use super::send_queue::SendQueue;
+use super::send_queue::{Haste, SendQueue};
 use crate::bus::Following;
 use crate::ids::{AccessVersion, ChannelId, Position, UserId};
 use crate::protocol::codec::{self, Encoded};
 use crate::protocol::message::Entry;
 use crate::store::ChannelKind;
+
+/// More followers than this do not go before the few of another room.
+const FEW: usize = 128;
 
 /// A channel that somebody on this node follows.
 #[derive(Debug)]
@@ -33,7 +39,7 @@ pub struct Room {
 #[derive(Debug, Default)]
 struct State {
     gate: Gate,
-    followers: BTreeMap<ConnectionId, Joined>,
+    followers: Followers,
     filling: bool,
     /// The highest access version that was heard of.
     heard: AccessVersion,
@@ -52,14 +58,6 @@ pub struct Follower {
     pub user: UserId,
     /// Its queue.
     pub queue: SendQueue,
-}
-
-#[derive(Debug)]
-struct Joined {
-    user: UserId,
-    queue: SendQueue,
-    /// The version that the user was last found to be allowed to read under.
-    checked: AccessVersion,
 }
 
 /// What became of the wish to follow a room.
@@ -138,7 +136,7 @@ impl Room {
                 std::cmp::Ordering::Greater => Join::Ahead,
                 std::cmp::Ordering::Equal => {
                     let Follower { connection, user, queue } = follower.clone();
-                    state.followers.insert(connection, Joined { user, queue, checked });
+                    state.followers.join(Joined { connection, user, queue, checked });
                     Join::Joined
                 }
             },
@@ -160,7 +158,7 @@ impl Room {
     pub fn examine(&self, access: AccessVersion) -> (AccessVersion, BTreeSet<UserId>) {
         let mut state = self.state();
         state.examined = state.examined.max(access);
-        let old = state.followers.values().filter(|follower| follower.checked < access);
+        let old = state.followers.iter().filter(|follower| follower.checked < access);
         let users = old.map(|follower| follower.user.clone()).collect();
         (state.gate.access(), users)
     }
@@ -170,14 +168,14 @@ impl Room {
     pub fn settle(&self, access: AccessVersion, out: &BTreeSet<UserId>) -> (Passed, Vec<ConnectionId>) {
         let mut state = self.state();
         let mut gone = Vec::new();
-        for (connection, follower) in &mut state.followers {
+        for follower in state.followers.iter_mut() {
             if follower.checked < access && out.contains(&follower.user) {
-                gone.push(*connection);
+                gone.push(follower.connection);
             }
             follower.checked = follower.checked.max(access);
         }
         for connection in &gone {
-            state.followers.remove(connection);
+            state.followers.leave(*connection);
         }
         let run = state.gate.admit(access);
         (state.pass(&run), gone)
@@ -190,13 +188,13 @@ impl Room {
 
     /// Who follows.
     pub fn users(&self) -> BTreeSet<UserId> {
-        self.state().followers.values().map(|follower| follower.user.clone()).collect()
+        self.state().followers.iter().map(|follower| follower.user.clone()).collect()
     }
 
     /// Queues a frame that is no entry for every follower; gives how many those are.
     pub fn announce(&self, frame: &Encoded) -> usize {
         let state = self.state();
-        state.followers.values().for_each(|follower| follower.queue.push(frame));
+        state.followers.iter().for_each(|follower| follower.queue.push(frame));
         state.followers.len()
     }
 
@@ -224,7 +222,7 @@ impl Room {
     }
 
     pub(super) fn leave(&self, connection: ConnectionId) {
-        self.state().followers.remove(&connection);
+        self.state().followers.leave(connection);
     }
 
     /// Closes the room if nobody follows it.
@@ -242,14 +240,12 @@ impl Room {
 
 impl State {
     fn pass(&mut self, run: &[Entry]) -> Passed {
-        let mut deliveries = 0;
-        if !self.followers.is_empty() {
-            for entry in run {
-                let frame = codec::encode_entry(entry);
-                self.followers.values().for_each(|follower| follower.queue.push(&frame));
-                deliveries += self.followers.len();
-            }
+        if !run.is_empty() && !self.followers.is_empty() {
+            let frames: Vec<_> = run.iter().map(codec::encode_entry).collect();
+            let haste = if self.followers.len() > FEW { Haste::Bulk } else { Haste::Prompt };
+            self.followers.iter().for_each(|follower| follower.queue.push_all(&frames, haste));
         }
+        let deliveries = run.len() * self.followers.len();
         let begin_fill = !self.filling && self.gate.missing().is_some();
         self.filling |= begin_fill;
         let begin_check = !self.checking && self.unchecked().is_some();
@@ -305,8 +301,7 @@ mod tests {
         assert!(room.receive(entry(6)).begin_fill);
         let passed = room.receive(entry(5));
         assert_eq!((passed.entries, passed.deliveries, passed.begin_fill), (2, 2, false));
-        let frames: Vec<_> =
-            reader.take().await.frames.iter().map(|frame| frame.as_str().to_owned()).collect();
+        let frames: Vec<_> = reader.take_now().iter().map(|frame| frame.as_str().to_owned()).collect();
         assert!(frames[0].contains(r#""position":"5""#) && frames[1].contains(r#""position":"6""#));
     }
 
@@ -351,8 +346,8 @@ mod tests {
         let (passed, gone) = room.settle(AccessVersion(3), &BTreeSet::from([bob.user.clone()]));
         assert_eq!((passed.entries, passed.deliveries, gone), (1, 1, vec![bob.connection]));
         assert_eq!(room.unchecked_or_done(), None);
-        assert_eq!(to_ada.take().await.frames.len(), 1);
-        assert!(futures::FutureExt::now_or_never(to_bob.take()).is_none());
+        assert_eq!(to_ada.take_now().len(), 1);
+        assert!(to_bob.take_now().is_empty());
     }
 
     #[test]

@@ -1,14 +1,24 @@
 //! What waits to be written to one connection: bounded in bytes. Ephemeral frames give way first; when that is not
 //! enough the connection is too slow.
+//!
+//! A queue has either a reader that takes its frames, or an [`Outlet`] that they leave by: then the [`Flusher`] writes them,
+//! for all connections in turn, and a connection's own task has to help only when its client does not read.
+
+mod flusher;
+mod outlet;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use self::flusher::{Flusher, Haste};
+pub use self::outlet::{Outlet, Sink};
 use crate::protocol::codec::{Class, Encoded};
 
 /// Room that a waiting frame takes beside its text, in bytes.
 const FRAME_OVERHEAD: usize = 32;
+/// An empty queue keeps room for so many frames.
+const KEPT: usize = 16;
 
 /// The end that the hub puts frames into. Clones feed the same queue.
 #[derive(Clone, Debug)]
@@ -16,7 +26,7 @@ pub struct SendQueue {
     shared: Arc<Shared>,
 }
 
-/// The end that the connection's driver writes from.
+/// The end of the connection's driver.
 #[derive(Debug)]
 pub struct SendQueueReader {
     shared: Arc<Shared>,
@@ -26,7 +36,8 @@ pub struct SendQueueReader {
 struct Shared {
     limit: usize,
     state: Mutex<State>,
-    filled: Notify,
+    /// The driver has something to do.
+    due: Notify,
     emptied: Notify,
     overflowed: Notify,
 }
@@ -34,19 +45,33 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     frames: Vec<Encoded>,
+    /// How many bytes of the first frame are written.
+    begun: usize,
     bytes: usize,
     dropped: u64,
     overflowed: bool,
     closed: bool,
+    outlet: Option<Outlet>,
 }
 
-/// What a queue held.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// The frames, in order.
-    pub frames: Vec<Encoded>,
-    /// Ephemeral frames that were dropped since the last time.
-    pub dropped: u64,
+/// What a queue's driver has to do.
+#[derive(Debug)]
+pub enum Due {
+    /// These frames are to be written, in order.
+    Frames(Vec<Encoded>),
+    /// The outlet takes no more: [`SendQueue::flush`] when it does again.
+    Stalled,
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing waits any more.
+    All,
+    /// The rest waits until the outlet takes more.
+    Stalled,
+    /// Nothing will ever be taken any more.
+    Broken,
 }
 
 /// A queue for at most `limit` bytes.
@@ -54,7 +79,7 @@ pub fn send_queue(limit: usize) -> (SendQueue, SendQueueReader) {
     let shared = Arc::new(Shared {
         limit,
         state: Mutex::default(),
-        filled: Notify::new(),
+        due: Notify::new(),
         emptied: Notify::new(),
         overflowed: Notify::new(),
     });
@@ -66,27 +91,42 @@ impl SendQueue {
     /// no room. If that is not enough the connection is marked as too slow and takes nothing more: a client that
     /// missed an event must come back with its cursors.
     pub fn push(&self, frame: &Encoded) {
+        self.push_all(std::slice::from_ref(frame), Haste::Prompt);
+    }
+
+    /// Queues live frames, as [`Self::push`] does.
+    pub fn push_all(&self, frames: &[Encoded], haste: Haste) {
         let mut state = self.shared.lock();
-        if state.overflowed || state.closed {
-            return;
-        }
-        let cost = cost(frame);
-        if frame.class() == Class::Ephemeral {
-            if state.bytes + cost > self.shared.limit / 2 {
-                state.dropped += 1;
-            } else {
-                self.shared.append(state, frame);
+        for frame in frames {
+            if state.overflowed || state.closed {
+                return;
             }
-            return;
+            if !state.admit(frame, self.shared.limit) {
+                drop(state);
+                return self.overflow();
+            }
         }
-        if state.bytes + cost > self.shared.limit {
-            state.drop_ephemeral();
+        self.filled(state, haste);
+    }
+
+    /// Queues a frame of the connection's own driver, which flushes soon: as many as it likes, and without the flusher.
+    pub fn put(&self, frame: Encoded) {
+        let mut state = self.shared.lock();
+        if !state.closed {
+            state.append(frame);
         }
-        if state.bytes + cost > self.shared.limit {
-            drop(state);
-            return self.overflow();
+    }
+
+    /// Writes as much as the outlet takes.
+    pub fn flush(&self) -> Flushed {
+        let mut state = self.shared.lock();
+        let flushed = state.flush();
+        drop(state);
+        match flushed {
+            Flushed::All => self.shared.emptied.notify_waiters(),
+            Flushed::Stalled | Flushed::Broken => self.shared.due.notify_one(),
         }
-        self.shared.append(state, frame);
+        flushed
     }
 
     /// What waits, in bytes.
@@ -114,42 +154,71 @@ impl SendQueue {
 
     /// `false`: try again when the queue has been emptied.
     fn push_if_there_is_room(&self, frame: &Encoded) -> bool {
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         if state.overflowed || state.closed {
             return true;
         }
         let has_room = state.bytes <= self.shared.limit / 2;
         if has_room {
-            self.shared.append(state, frame);
+            state.append(frame.clone());
+            self.filled(state, Haste::Prompt);
         }
         has_room
+    }
+
+    /// Sees to it that what was queued is written.
+    fn filled(&self, mut state: MutexGuard<'_, State>, haste: Haste) {
+        match &mut state.outlet {
+            Some(outlet) => outlet.ask(self, haste),
+            None => {
+                drop(state);
+                self.shared.due.notify_one();
+            }
+        }
     }
 }
 
 impl SendQueueReader {
-    /// Waits for frames and takes them all, in order. Nothing is lost if the future is dropped.
-    pub async fn take(&self) -> Taken {
+    /// Lets the frames leave by themselves from now on.
+    pub fn attach(&self, outlet: Outlet) {
+        self.shared.lock().outlet = Some(outlet);
+    }
+
+    /// Waits for something to do. Nothing is lost if the future is dropped.
+    pub async fn due(&self) -> Due {
         loop {
-            let filled = self.shared.filled.notified();
-            let taken = self.take_now();
-            if !taken.frames.is_empty() {
-                return taken;
+            let due = self.shared.due.notified();
+            let is_stalled = self.shared.lock().outlet.as_ref().map(Outlet::is_stalled);
+            match is_stalled {
+                Some(true) => return Due::Stalled,
+                Some(false) => {}
+                None => {
+                    let frames = self.take_now();
+                    if !frames.is_empty() {
+                        return Due::Frames(frames);
+                    }
+                }
             }
-            filled.await;
+            due.await;
         }
     }
 
     /// Takes what is there.
-    pub fn take_now(&self) -> Taken {
+    pub fn take_now(&self) -> Vec<Encoded> {
         let mut state = self.shared.lock();
         if state.frames.is_empty() {
-            return Taken::default();
+            return Vec::new();
         }
         state.bytes = 0;
-        let (frames, dropped) = (std::mem::take(&mut state.frames), std::mem::take(&mut state.dropped));
+        let frames = std::mem::take(&mut state.frames);
         drop(state);
         self.shared.emptied.notify_waiters();
-        Taken { frames, dropped }
+        frames
+    }
+
+    /// Ephemeral frames that were dropped since the last time.
+    pub fn dropped(&self) -> u64 {
+        std::mem::take(&mut self.shared.lock().dropped)
     }
 
     /// Ends when the queue has overflowed.
@@ -168,7 +237,7 @@ impl Drop for SendQueueReader {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        state.frames = Vec::new();
+        (state.frames, state.outlet) = (Vec::new(), None);
         drop(state);
         self.shared.emptied.notify_waiters();
     }
@@ -179,21 +248,65 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn append(&self, mut state: MutexGuard<'_, State>, frame: &Encoded) {
-        state.bytes += cost(frame);
-        state.frames.push(frame.clone());
-        drop(state);
-        self.filled.notify_one();
-    }
 }
 
 impl State {
+    /// `false`: there is no room for a frame that cannot be left out.
+    fn admit(&mut self, frame: &Encoded, limit: usize) -> bool {
+        let cost = cost(frame);
+        if frame.class() == Class::Ephemeral {
+            if self.bytes + cost > limit / 2 {
+                self.dropped += 1;
+            } else {
+                self.append(frame.clone());
+            }
+            return true;
+        }
+        if self.bytes + cost > limit {
+            self.drop_ephemeral();
+        }
+        let has_room = self.bytes + cost <= limit;
+        if has_room {
+            self.append(frame.clone());
+        }
+        has_room
+    }
+
+    fn append(&mut self, frame: Encoded) {
+        self.bytes += cost(&frame);
+        self.frames.push(frame);
+    }
+
+    /// What has begun to be written must go on.
     fn drop_ephemeral(&mut self) {
         let before = self.frames.len();
-        self.frames.retain(|frame| frame.class() != Class::Ephemeral);
+        let mut begun = self.begun > 0;
+        self.frames.retain(|frame| std::mem::take(&mut begun) || frame.class() != Class::Ephemeral);
         self.dropped += (before - self.frames.len()) as u64;
         self.bytes = self.frames.iter().map(cost).sum();
+    }
+
+    fn flush(&mut self) -> Flushed {
+        let Some(outlet) = &mut self.outlet else { return Flushed::Broken };
+        let (written, flushed) = outlet.write(&self.frames, self.begun);
+        self.written(written);
+        flushed
+    }
+
+    /// Takes out what is written.
+    fn written(&mut self, bytes: usize) {
+        let (mut whole, mut left) = (0, self.begun + bytes);
+        while let Some(length) = self.frames.get(whole).map(|frame| frame.bytes().len())
+            && left >= length
+        {
+            left -= length;
+            whole += 1;
+        }
+        self.begun = left;
+        self.bytes -= self.frames.drain(..whole).map(|frame| cost(&frame)).sum::<usize>();
+        if self.frames.is_empty() && self.frames.capacity() > KEPT {
+            self.frames = Vec::new();
+        }
     }
 }
 
@@ -202,87 +315,4 @@ fn cost(frame: &Encoded) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::ChannelId;
-    use crate::protocol::codec::encode;
-    use crate::protocol::frame::{Event, ServerFrame};
-    use std::time::Duration;
-
-    fn frame() -> Encoded {
-        encode(&ServerFrame::HeartbeatAck { heads: &std::collections::BTreeMap::new() })
-    }
-
-    #[tokio::test]
-    async fn frames_come_out_in_order_and_together() {
-        let (queue, reader) = send_queue(10_000);
-        let frames: Vec<_> =
-            [1, 2, 3].map(|delay_ms| encode(&ServerFrame::Reconnect { delay_ms })).into_iter().collect();
-        for frame in &frames {
-            queue.push(frame);
-        }
-        assert_eq!(reader.take().await.frames, frames);
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_says_so_and_takes_nothing_more() {
-        let (queue, reader) = send_queue(200);
-        for _ in 0..10 {
-            queue.push(&frame());
-        }
-        reader.overflowed().await;
-        let before = reader.take().await.frames.len();
-        assert!((1..10).contains(&before));
-        queue.push(&frame());
-        assert!(reader.take_now().frames.is_empty());
-    }
-
-    #[tokio::test]
-    async fn ephemeral_frames_give_way_before_the_connection_is_too_slow() {
-        let ada = "ada".parse().unwrap();
-        let typing = encode(&ServerFrame::Event(Event::Typing { channel_id: ChannelId(9), user_id: &ada }));
-        let (queue, reader) = send_queue(8 * (typing.len() + FRAME_OVERHEAD));
-        for _ in 0..10 {
-            queue.push(&typing);
-        }
-        let mut durable = 0;
-        while !queue.shared.lock().overflowed {
-            queue.push(&frame());
-            durable += 1;
-        }
-        let taken = reader.take().await;
-        // Half of the queue was theirs, and even that they lost.
-        assert_eq!(taken.dropped, 10);
-        assert_eq!(taken.frames, vec![frame(); durable - 1]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn stored_frames_wait_for_room_instead_of_overflowing() {
-        let (queue, reader) = send_queue(200);
-        let replay = tokio::spawn(async move {
-            for _ in 0..50 {
-                queue.push_when_there_is_room(&frame()).await;
-            }
-        });
-        let mut taken = 0;
-        while taken < 50 {
-            taken += reader.take().await.frames.len();
-        }
-        replay.await.unwrap();
-        let slow = tokio::time::timeout(Duration::from_secs(1), reader.overflowed()).await;
-        assert!(slow.is_err(), "the queue overflowed");
-    }
-
-    #[tokio::test]
-    async fn waiting_for_room_ends_with_the_connection() {
-        let (queue, reader) = send_queue(100);
-        let replay = tokio::spawn(async move {
-            for _ in 0..50 {
-                queue.push_when_there_is_room(&frame()).await;
-            }
-        });
-        tokio::task::yield_now().await;
-        drop(reader);
-        replay.await.unwrap();
-    }
-}
+mod tests;

@@ -63,6 +63,10 @@ impl Engine {
         let channels = Channels::new(foundation.clone());
         let presence = Presence::new(Arc::clone(&foundation.hub), Arc::clone(&foundation.bus));
         let mut tasks = background((&channels, &presence), received, status);
+        for flusher in foundation.hub.flushers() {
+            let flusher = Arc::clone(flusher);
+            tasks.spawn(async move { flusher.run().await });
+        }
         wait_for_lease(&foundation.ids).await;
         let (settings, admins) = official(config);
         store::patiently(status, || channels.prepare_official(&settings, &admins)).await?;

@@ -1,18 +1,24 @@
-//! Frames to text and back. A frame for many is encoded once; its clones share the bytes.
+//! Frames to text and back. A frame for many is encoded once, with all that a WebSocket needs around it; its clones share
+//! the bytes.
 
-use axum::extract::ws::Utf8Bytes;
-use serde::Deserialize;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::frame::{Changed, ClientFrame, Event, Fetch, ServerFrame};
 use super::message::{Change, ChangeEntry, Entry};
 use crate::error::ErrorCode;
 use crate::ids::{ChannelId, Position};
+use crate::websocket::frame::{Frame, Opcode};
 
 /// A frame as it goes over the wire.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encoded {
-    text: Utf8Bytes,
+pub struct Encoded(Arc<Content>);
+
+#[derive(Debug, PartialEq)]
+struct Content {
     class: Class,
+    frame: Frame,
 }
 
 /// What a frame is worth to a client that does not read, and what it tells of the client's cursors.
@@ -31,14 +37,31 @@ pub enum Class {
 }
 
 impl Encoded {
-    /// What the frame is worth.
-    pub fn class(&self) -> Class {
-        self.class
+    /// What only the WebSocket transport has to say.
+    pub fn control(frame: Frame) -> Self {
+        Self::new(Class::Control, frame)
     }
 
-    /// The length in bytes.
+    fn new(class: Class, frame: Frame) -> Self {
+        Self(Arc::new(Content { class, frame }))
+    }
+
+    /// A frame of JSON. Those are plain structs with string keys: there is nothing in them that JSON cannot say.
+    fn json(class: Class, value: &impl Serialize) -> Self {
+        Self::new(
+            class,
+            Frame::new(Opcode::Text, |bytes| serde_json::to_writer(bytes, value).unwrap_or_default()),
+        )
+    }
+
+    /// What the frame is worth.
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// The text's length in bytes.
     pub fn len(&self) -> usize {
-        self.text.as_str().len()
+        self.0.frame.payload().len()
     }
 
     /// Never true: every frame has an `op`.
@@ -48,32 +71,31 @@ impl Encoded {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        self.text.as_str()
+        // JSON is always UTF-8.
+        std::str::from_utf8(self.0.frame.payload()).unwrap_or_default()
     }
 
-    /// The text as the WebSocket takes it.
-    pub fn into_text(self) -> Utf8Bytes {
-        self.text
+    /// The bytes of the WebSocket's frame.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.frame.bytes()
     }
 }
 
 /// A frame as text.
 pub fn encode(frame: &ServerFrame<'_>) -> Encoded {
-    // Frames are plain structs with string keys: there is nothing in them that JSON cannot say.
-    let text = serde_json::to_string(frame).unwrap_or_default();
     let class = match frame {
         ServerFrame::Event(event) if event.is_ephemeral() => Class::Ephemeral,
         ServerFrame::Event(Event::ChannelCreate { channel }) => Class::Begins(channel.id, channel.head),
         ServerFrame::Event(Event::ChannelDelete { channel_id }) => Class::Ends(*channel_id),
         _ => Class::Control,
     };
-    Encoded { text: text.into(), class }
+    Encoded::json(class, frame)
 }
 
 /// The event that tells of an entry.
 pub fn encode_entry(entry: &Entry) -> Encoded {
     let class = Class::Entry(entry.channel(), entry.position());
-    Encoded { class, ..encode(&ServerFrame::Event(event_of(entry))) }
+    Encoded::json(class, &ServerFrame::Event(event_of(entry)))
 }
 
 /// The event that tells of an entry, before it is text.
@@ -100,7 +122,7 @@ pub fn encode_fill(fetch: Fetch, entries: &[Entry], bytes: usize) -> Encoded {
         text.push_str(&event);
     }
     text.push_str("]}");
-    Encoded { text: text.into(), class: Class::Control }
+    Encoded::new(Class::Control, Frame::new(Opcode::Text, |bytes| bytes.extend(text.as_bytes())))
 }
 
 fn change_event(entry: &ChangeEntry) -> Event<'_> {

@@ -133,7 +133,12 @@ impl Session {
 
     /// What to do next; `None`: wait.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if self.outputs.is_empty() {
+            // Most sessions are idle; the room for the outputs of their beginning is not theirs for ever.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// When to hand in [`Input::Timeout`], and why.

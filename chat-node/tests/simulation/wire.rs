@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use chat_node::error::CloseReason;
 use chat_node::gateway::transport::{Gone, Incoming, Transport};
 use chat_node::protocol::codec::Encoded;
@@ -40,7 +39,7 @@ pub struct NodeEnd {
 /// What a node says.
 #[derive(Debug)]
 pub enum Down {
-    Frame(Utf8Bytes),
+    Frame(Encoded),
     Close(CloseReason),
 }
 
@@ -122,14 +121,14 @@ impl Transport for NodeEnd {
         if self.world.flaw == Some(Flaw::FramesOvertake)
             && let Ok(later) = self.up.try_recv()
         {
-            return Incoming::Text(later.1.into());
+            return Incoming::Text(later.1);
         }
-        self.next.take().map_or(Incoming::Gone, |(_, frame)| Incoming::Text(frame.into()))
+        self.next.take().map_or(Incoming::Gone, |(_, frame)| Incoming::Text(frame))
     }
 
     async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
         self.life.runs().await;
-        let frame = Down::Frame(frame.into_text());
+        let frame = Down::Frame(frame);
         self.down.send((arrival(&self.world), frame)).await.map_err(|_| Gone)
     }
 

@@ -20,7 +20,7 @@ use crate::clock::System;
 use crate::error::{ErrorCode, Problem};
 use crate::groups::{GroupSettings, Role};
 use crate::hub::Hub;
-use crate::hub::connections::{ConnectionId, Order};
+use crate::hub::connections::{ConnectionId, Order, OrderReceiver};
 use crate::hub::send_queue::{SendQueue, SendQueueReader, send_queue};
 use crate::ids::{ChannelId, GroupId, Position, UserId, lease};
 use crate::limits::Limits;
@@ -53,7 +53,7 @@ pub struct Client {
     connection: ConnectionId,
     queue: SendQueue,
     following: BTreeSet<ChannelId>,
-    orders: mpsc::Receiver<Order>,
+    orders: OrderReceiver,
     reader: SendQueueReader,
 }
 
@@ -167,7 +167,7 @@ impl Client {
     /// What came, after some time: events, and `introduce` or `withdraw` for what the node told the connection.
     pub async fn events(&mut self) -> Vec<Value> {
         tokio::time::sleep(SETTLED).await;
-        let frames = self.reader.take_now().frames;
+        let frames = self.reader.take_now();
         frames.iter().map(|frame| serde_json::from_str(frame.as_str()).unwrap()).collect()
     }
 
@@ -182,7 +182,7 @@ impl Client {
     pub async fn obey(&mut self, node: &Node) -> (Vec<ChannelId>, Vec<ChannelId>) {
         tokio::time::sleep(SETTLED).await;
         let (mut introduced, mut withdrawn) = (Vec::new(), Vec::new());
-        while let Ok(order) = self.orders.try_recv() {
+        while let Some(order) = self.orders.try_recv() {
             match order {
                 // What came before it knew its channels is no news, as for a session.
                 Order::Introduce(new) if self.following.insert(new.id) => {

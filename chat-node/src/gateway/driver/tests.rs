@@ -2,6 +2,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request as HttpRequest;
 use axum::http::header::AUTHORIZATION;
 use clap::Parser;
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::*;
@@ -60,10 +61,10 @@ struct Wire {
 
 impl Transport for Wire {
     async fn receive(&mut self) -> Incoming {
-        self.said.recv().await.map_or(Incoming::Gone, |text| Incoming::Text(text.into()))
+        self.said.recv().await.map_or(Incoming::Gone, Incoming::Text)
     }
 
-    async fn feed(&mut self, frame: codec::Encoded) -> Result<(), Gone> {
+    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
         self.read.send(frame.as_str().to_owned()).await.map_err(|_| Gone)
     }
 

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
+use super::orders::{OrderReceiver, OrderSender, orders};
 use crate::hub::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::protocol::frame::{ChannelKindView, ChannelView};
@@ -14,14 +13,12 @@ use crate::protocol::frame::{ChannelKindView, ChannelView};
 pub const FOLLOWED_MAX: usize = 500;
 /// The most with these.
 const KNOWN_MAX: usize = 2 * FOLLOWED_MAX;
-/// Orders that may wait for one connection: the channels of some groups that a user joins or leaves at once.
-pub(super) const ORDERS_MAX: usize = 256;
 
 /// What the node tells a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// Its user has a channel that it may not know.
-    Introduce(ChannelView),
+    Introduce(Box<ChannelView>),
     /// Its user has a channel no more.
     Withdraw(ChannelId),
     /// Send the client elsewhere after this time.
@@ -33,7 +30,7 @@ pub(super) struct Handle {
     pub queue: SendQueue,
     pub address: Option<IpAddr>,
     pub user: Option<UserId>,
-    orders: mpsc::Sender<Order>,
+    orders: OrderSender,
     known: Known,
 }
 
@@ -48,8 +45,8 @@ enum Known {
 
 impl Handle {
     /// A connection that has not signed in yet, and where its orders come out.
-    pub fn new(queue: SendQueue, address: Option<IpAddr>) -> (Self, mpsc::Receiver<Order>) {
-        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+    pub fn new(queue: SendQueue, address: Option<IpAddr>) -> (Self, OrderReceiver) {
+        let (orders, receiver) = orders();
         let known = Known::NotYet(BTreeMap::new());
         (Self { queue, address, user: None, orders, known }, receiver)
     }
@@ -75,7 +72,7 @@ impl Handle {
             Known::Told(known) => known.len() < most && known.insert(channel.id),
         };
         if is_news {
-            self.order(Order::Introduce(channel.clone()));
+            self.order(Order::Introduce(Box::new(channel.clone())));
         }
     }
 
@@ -103,7 +100,7 @@ impl Handle {
 
     /// A connection that does not take its orders is as good as one that does not read.
     pub fn order(&self, order: Order) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(order) {
+        if self.orders.send(order).is_err() {
             self.queue.overflow();
         }
     }

@@ -57,7 +57,7 @@ impl Way {
     pub async fn hear(&mut self, view: &Mutex<View>) -> Heard {
         match self {
             Self::Socket(end) => match end.hear().await {
-                Some(Down::Frame(text)) => read(&text, |frame| Heard::Frame(Box::new(frame))),
+                Some(Down::Frame(frame)) => read(frame.as_str(), |frame| Heard::Frame(Box::new(frame))),
                 Some(Down::Close(reason)) => Heard::End(format!("closed: {}", reason.text())),
                 None => Heard::End("broken".to_owned()),
             },

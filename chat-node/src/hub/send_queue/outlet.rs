@@ -1,0 +1,113 @@
+//! Where a queue's frames leave without the connection's task.
+
+use std::fmt::Debug;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::{Flushed, Flusher, Haste, SendQueue};
+use crate::protocol::codec::Encoded;
+
+/// Frames that go into one write.
+const SLICES: usize = 64;
+
+/// Takes bytes at once or not at all.
+pub trait Sink: Debug + Send + Sync {
+    /// Takes bytes of the slices, in order; gives how many.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`]: none now. Any other: none ever.
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Sink for TcpStream {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [one] => self.try_write(one),
+            many => self.try_write_vectored(many),
+        }
+    }
+}
+
+/// A sink, and whoever writes into it.
+#[derive(Debug)]
+pub struct Outlet {
+    sink: Arc<dyn Sink>,
+    flusher: Arc<Flusher>,
+    turn: Turn,
+}
+
+/// Who writes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Nobody: nothing waits, or the driver is about to flush.
+    Nobody,
+    /// The flusher.
+    Flusher(Haste),
+    /// The driver, once the sink takes more.
+    Driver,
+}
+
+impl Outlet {
+    /// A way into `sink`, in turn with the others of `flusher`.
+    pub fn new(sink: Arc<dyn Sink>, flusher: Arc<Flusher>) -> Self {
+        Self { sink, flusher, turn: Turn::Nobody }
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        self.turn == Turn::Driver
+    }
+
+    /// Asks for a turn, unless one as early is due.
+    pub(super) fn ask(&mut self, queue: &SendQueue, haste: Haste) {
+        let wanted = Turn::Flusher(haste);
+        if self.turn < wanted {
+            self.turn = wanted;
+            self.flusher.add(queue.clone(), haste);
+        }
+    }
+
+    /// Writes frames, the first one from its byte `begun` on; gives how many bytes were taken.
+    pub(super) fn write(&mut self, frames: &[Encoded], begun: usize) -> (usize, Flushed) {
+        let mut frames = frames.iter().map(Encoded::bytes).peekable();
+        let (mut skip, mut written) = (begun, 0);
+        while frames.peek().is_some() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let (mut count, mut length) = (0, 0);
+            for (slice, frame) in slices.iter_mut().zip(&mut frames) {
+                let rest = &frame[std::mem::take(&mut skip)..];
+                *slice = IoSlice::new(rest);
+                (count, length) = (count + 1, length + rest.len());
+            }
+            let (taken, ended) = self.write_slices(&mut slices[..count], length);
+            written += taken;
+            if let Some(flushed) = ended {
+                self.turn = Turn::Driver;
+                return (written, flushed);
+            }
+        }
+        self.turn = Turn::Nobody;
+        (written, Flushed::All)
+    }
+
+    /// Gives how many bytes were taken, and why not all.
+    fn write_slices(&self, mut slices: &mut [IoSlice<'_>], length: usize) -> (usize, Option<Flushed>) {
+        let mut written = 0;
+        while written < length {
+            match self.sink.write(slices) {
+                Ok(0) => return (written, Some(Flushed::Broken)),
+                Ok(taken) => {
+                    written += taken;
+                    IoSlice::advance_slices(&mut slices, taken);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return (written, Some(Flushed::Stalled));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return (written, Some(Flushed::Broken)),
+            }
+        }
+        (written, None)
+    }
+}
