@@ -14,7 +14,7 @@ use crds::binding::ROOT_ENV;
 use crds::exchange::ClusterKey;
 use crds::node::{AuthConfig, OfficialGroupConfig, StoreConfig};
 use crds::topology::TopologyFault;
-use crds::{ClientLimits, NodeConfig, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
+use crds::{ClientLimits, NodeConfig, Posting, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 use crate::auth::Keys;
 use crate::auth::jwks::{JwksUrl, NotJwksUrl};
@@ -253,6 +253,7 @@ pub fn alone() -> NodeConfig {
             name: "Official".to_owned(),
             topic: String::new(),
             admins: Vec::new(),
+            posting: Posting::Everyone,
         },
         drain_window: crds::Duration::seconds(20),
         limits: ClientLimits::default(),

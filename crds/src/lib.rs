@@ -19,7 +19,7 @@ mod duration;
 
 pub use duration::{Duration, InvalidDuration};
 pub use limits::ClientLimits;
-pub use node::{NodeConfig, NodeReport};
+pub use node::{NodeConfig, NodeReport, Posting};
 pub use topology::{QueueType, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
 
 #[cfg(feature = "resource")]

@@ -74,7 +74,7 @@ pub struct AuthConfig {
     pub audience: Option<String>,
 }
 
-/// Name and topic of the group that everyone is a member of.
+/// Name and rules of the group that everyone is a member of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfficialGroupConfig {
@@ -86,6 +86,26 @@ pub struct OfficialGroupConfig {
     /// Ids of the users who moderate it: they mute, ban, delete, and make channels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub admins: Vec<String>,
+    /// Who may write in its first channel, the official one.
+    #[serde(default, skip_serializing_if = "Posting::is_for_everyone")]
+    pub posting: Posting,
+}
+
+/// Who may write in the official channel. Whoever may not, reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "resource", derive(schemars::JsonSchema))]
+pub enum Posting {
+    /// Everyone but muted and banned users.
+    #[default]
+    Everyone,
+    /// The group's admins, and those whom an override of the channel lets write.
+    Admins,
+}
+
+impl Posting {
+    fn is_for_everyone(&self) -> bool {
+        *self == Self::Everyone
+    }
 }
 
 /// What a chat node says of itself at [`REPORT_PATH`].

@@ -14,7 +14,7 @@ use crds::exchange::ClusterKey;
 use crds::node::{
     AuthConfig, Dependency, NodeReport, NodeState, OfficialGroupConfig, REPORT_PATH, StoreConfig,
 };
-use crds::{ClientLimits, NodeConfig, ServerQueue, TopologyOrder, TopologyPlan, binding};
+use crds::{ClientLimits, NodeConfig, Posting, ServerQueue, TopologyOrder, TopologyPlan, binding};
 use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 use reqwest::Method;
@@ -228,6 +228,7 @@ fn write_settings(
             name: "Official".to_owned(),
             topic: String::new(),
             admins: Vec::new(),
+            posting: Posting::Everyone,
         },
         drain_window: crds::Duration::seconds(DRAIN_WINDOW_S),
         limits,

@@ -93,7 +93,7 @@ impl Channels {
         }
         let groups: Vec<_> = roles.keys().copied().collect();
         let mut of_groups = Vec::new();
-        for channel in self.store.channels_of(&groups).await? {
+        for channel in self.views.channels_of(&groups).await? {
             let ChannelKind::Group(group) = channel.kind else { continue };
             let row = roles.get(&group).copied().flatten();
             // In the official group everyone is a member without a row.

@@ -28,6 +28,8 @@ pub mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crds::Posting;
+
 use self::slow_mode::SlowMode;
 use self::view::{Lookups, Views};
 use crate::bus::Bus;
@@ -65,16 +67,18 @@ pub struct Foundation {
     pub bus: Arc<dyn Bus>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who may write in the official channel.
+    pub posting: Posting,
 }
 
 impl Channels {
     /// Channels on this foundation.
     pub fn new(foundation: Foundation) -> Arc<Self> {
-        let Foundation { store, ids, hub, bus, metrics } = foundation;
+        let Foundation { store, ids, hub, bus, metrics, posting } = foundation;
         let lookups = Lookups { hits: metrics.view_hits.clone(), misses: metrics.view_misses.clone() };
         Arc::new_cyclic(|channels| Self {
             log: log::Log::new(Arc::clone(&store), ids.clone(), publish::Behind(channels.clone())),
-            views: Views::new(Arc::clone(&store), lookups),
+            views: Views::new(Arc::clone(&store), lookups, posting),
             slow_mode: Mutex::default(),
             repaired: fold::Repaired::default(),
             fills: Arc::new(tokio::sync::Semaphore::new(fill::AT_ONCE)),

@@ -47,6 +47,14 @@ pub struct Override {
     pub deny: Permissions,
 }
 
+impl Override {
+    /// Leaves members nothing but reading.
+    pub fn members_only_read() -> Self {
+        let deny = Permissions { send: true, ..Permissions::NONE };
+        Self { target: OverrideTarget::Role(Role::Member), allow: Permissions::NONE, deny }
+    }
+}
+
 impl Permissions {
     /// Nothing.
     pub const NONE: Self = Self { read: false, send: false, manage: false };

@@ -59,7 +59,8 @@ impl Engine {
         let hub = Arc::new(Hub::new(Arc::clone(&limits)));
         status.set_parts(Parts { ids: ids.clone(), hub: Arc::clone(&hub), bus: Arc::clone(&bus) });
         let metrics = Arc::clone(metrics);
-        let foundation = Foundation { store, ids, hub, bus, metrics };
+        let posting = config.settings.official_group.posting;
+        let foundation = Foundation { store, ids, hub, bus, metrics, posting };
         let channels = Channels::new(foundation.clone());
         let presence = Presence::new(Arc::clone(&foundation.hub), Arc::clone(&foundation.bus));
         let mut tasks = background((&channels, &presence), received, status);
@@ -73,7 +74,7 @@ impl Engine {
         store::patiently(status, || channels.open_official()).await?;
         let tokens = keys::tokens(config, (status, &foundation.metrics), &mut tasks).await?;
         let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
-        let Foundation { store, ids, hub, bus, metrics } = foundation;
+        let Foundation { store, ids, hub, bus, metrics, .. } = foundation;
         let (lingering, written) = Default::default();
         let gateway = Arc::new(Gateway {
             tokens,
@@ -118,7 +119,7 @@ impl Engine {
 }
 
 fn official(config: &Config) -> (GroupSettings, Vec<UserId>) {
-    let OfficialGroupConfig { name, topic, admins } = config.settings.official_group.clone();
+    let OfficialGroupConfig { name, topic, admins, .. } = config.settings.official_group.clone();
     let admin = |id: String| match id.parse() {
         Ok(id) => Some(id),
         Err(error) => {

@@ -37,7 +37,7 @@ impl Differences {
 }
 
 async fn everything_in(place: Place) {
-    let mut world = World::new().await;
+    let mut world = World::with(place).await;
     let document = Document::of(&world.node).await;
     let mut differences = Differences::default();
     for row in REQUESTS {
@@ -70,6 +70,7 @@ places! {
     a_direct_channel_has_two_users_and_no_ruler: Direct;
     where_reading_is_denied_there_is_no_channel: NoReading;
     where_sending_is_denied_one_reads: NoSending;
+    where_admins_post_the_others_read: AdminsPost;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use chat_node::groups::{Concerned, GroupKind, GroupSettings, Role};
 use chat_node::ids::{ChannelId, GroupId, UserId};
 use chat_node::protocol::message::{ChannelSettings, User};
 use chat_node::store::{NewChannel, RoleWrite};
+use crds::Posting;
 use serde_json::{Value, json};
 
 use super::support::cluster::{Cluster, TestNode};
@@ -52,11 +53,15 @@ pub enum Place {
     NoReading,
     /// A channel of a private group where roles below the owner may not send.
     NoSending,
+    /// The official channel of a node where only admins post.
+    AdminsPost,
 }
 
 /// A node, with a scene on it.
 pub struct World {
     pub node: TestNode,
+    /// Where members write, if they may not at the node.
+    open: Option<TestNode>,
     cluster: Cluster,
     scenes: u64,
 }
@@ -74,7 +79,17 @@ impl World {
     pub async fn new() -> Self {
         let cluster = Cluster::default();
         let node = cluster.unlimited_node("matrix").await;
-        Self { node, cluster, scenes: 0 }
+        Self { node, open: None, cluster, scenes: 0 }
+    }
+
+    /// One in which there is such a place.
+    pub async fn with(place: Place) -> Self {
+        let world = Self::new().await;
+        if place != Place::AdminsPost {
+            return world;
+        }
+        let node = world.cluster.unlimited_node_where("admins post", Posting::Admins).await;
+        Self { node, open: Some(world.node), ..world }
     }
 
     pub async fn scene(&mut self, place: Place) -> Scene {
@@ -86,7 +101,7 @@ impl World {
             self.cluster.store().put_user(&User { name: user.to_string(), id: user }).await.unwrap();
         }
         match place {
-            Place::Official => self.official(scene).await,
+            Place::Official | Place::AdminsPost => self.official(scene).await,
             Place::Direct => self.direct(scene).await,
             Place::Private => self.private(scene).await,
             Place::NoReading => self.restricted(scene, "read").await,
@@ -148,7 +163,9 @@ impl World {
     async fn with_message(&self, scene: Scene) -> Scene {
         let message = json!({"nonce": scene.number.to_string(), "content": "hello"});
         let line = scene.filled("POST /api/v1/channels/{channel}/messages");
-        let sent = self.say(&scene, Actor::Member, (&line, &message)).await;
+        let token = self.token(&scene, Actor::Member);
+        let address = self.open.as_ref().unwrap_or(&self.node).address;
+        let sent = request(address, &line, (token.as_deref(), &message.to_string())).await;
         let id = sent.json()["id"].as_str().unwrap_or_else(|| panic!("not sent: {sent:?}")).to_owned();
         Scene { message: id, ..scene }
     }

@@ -34,8 +34,9 @@ pub enum Cells {
     Anywhere(&'static str),
     /// In a private group, in the official group.
     Group([&'static str; 2]),
-    /// In a private channel, the official one, a direct one, one without reading, one without sending.
-    Channel([&'static str; 5]),
+    /// In a private channel, the official one, a direct one, one without reading, one without sending, the official one
+    /// where only admins post.
+    Channel([&'static str; 6]),
 }
 
 impl Cells {
@@ -82,22 +83,22 @@ const fn member(
     Request { route, user, body, done, cells: Cells::Group(cells) }
 }
 
-const fn channel(route: &'static str, body: &'static str, done: u16, cells: [&'static str; 5]) -> Request {
+const fn channel(route: &'static str, body: &'static str, done: u16, cells: [&'static str; 6]) -> Request {
     Request { route, user: "", body, done, cells: Cells::Channel(cells) }
 }
 
 /// Whoever may read.
-const READ: [&str; 5] = ["++++ccu", "++++c+u", "+c+cccu", "+cccccu", "++++ccu"];
+const READ: [&str; 6] = ["++++ccu", "++++c+u", "+c+cccu", "+cccccu", "++++ccu", "++++c+u"];
 /// Whoever may send.
-const SEND: [&str; 5] = ["+++fccu", "+++fc+u", "+c+cccu", "+cccccu", "+fffccu"];
+const SEND: [&str; 6] = ["+++fccu", "+++fc+u", "+c+cccu", "+cccccu", "+fffccu", "f+ffcfu"];
 /// Whoever may manage the channel.
-const MANAGE: [&str; 5] = ["++ffccu", "f+ffcfu", "fcfcccu", "+cccccu", "++ffccu"];
+const MANAGE: [&str; 6] = ["++ffccu", "f+ffcfu", "fcfcccu", "+cccccu", "++ffccu", "f+ffcfu"];
 /// The same, and in a direct channel both.
-const PIN: [&str; 5] = ["++ffccu", "f+ffcfu", "+c+cccu", "+cccccu", "++ffccu"];
+const PIN: [&str; 6] = ["++ffccu", "f+ffcfu", "+c+cccu", "+cccccu", "++ffccu", "f+ffcfu"];
 /// Whoever may manage and send.
-const ANNOUNCE: [&str; 5] = ["++ffccu", "f+ffcfu", "fcfcccu", "+cccccu", "+fffccu"];
+const ANNOUNCE: [&str; 6] = ["++ffccu", "f+ffcfu", "fcfcccu", "+cccccu", "+fffccu", "f+ffcfu"];
 /// Owner and admins of the group, whatever the channel denies them.
-const RULE: [&str; 5] = ["++ffccu", "f+ffcfu", "fcfcccu", "++ccccu", "++ffccu"];
+const RULE: [&str; 6] = ["++ffccu", "f+ffcfu", "fcfcccu", "++ccccu", "++ffccu", "f+ffcfu"];
 
 /// Whoever is in the group.
 const INSIDE: [&str; 2] = ["++++ggu", "++++g+u"];
@@ -147,7 +148,7 @@ pub const REQUESTS: &[Request] = &[
         "DELETE /api/v1/channels/{channel}",
         "",
         204,
-        ["++ffccu", "ffffcfu", "fcfcccu", "++ccccu", "++ffccu"],
+        ["++ffccu", "ffffcfu", "fcfcccu", "++ccccu", "++ffccu", "ffffcfu"],
     ),
     channel("GET /api/v1/channels/{channel}/overrides", "", 200, RULE),
     channel("PUT /api/v1/channels/{channel}/overrides", r#"{"overrides":[]}"#, 200, RULE),
@@ -165,19 +166,19 @@ pub const REQUESTS: &[Request] = &[
         "PATCH /api/v1/channels/{channel}/messages/{message}",
         r#"{"content":"new"}"#,
         200,
-        ["ff+fccu", "ff+fcfu", "fc+cccu", "fcccccu", "ffffccu"],
+        ["ff+fccu", "ff+fcfu", "fc+cccu", "fcccccu", "ffffccu", "ffffcfu"],
     ),
     channel(
         "PATCH /api/v1/channels/{channel}/messages/{message}",
         r#"{"mention_everyone":true}"#,
         200,
-        ["ffffccu", "ffffcfu", "fcfcccu", "fcccccu", "ffffccu"],
+        ["ffffccu", "ffffcfu", "fcfcccu", "fcccccu", "ffffccu", "ffffcfu"],
     ),
     channel(
         "DELETE /api/v1/channels/{channel}/messages/{message}",
         "",
         204,
-        ["+++fccu", "f++fcfu", "fc+cccu", "+cccccu", "+++fccu"],
+        ["+++fccu", "f++fcfu", "fc+cccu", "+cccccu", "+++fccu", "f++fcfu"],
     ),
     channel("GET /api/v1/channels/{channel}/messages/{message}/reactions/{emoji}", "", 200, READ),
     channel("PUT /api/v1/channels/{channel}/messages/{message}/reactions/{emoji}/@me", "", 204, SEND),
@@ -194,32 +195,32 @@ pub const COMMANDS: &[Command] = &[
         op: "identify",
         fields: "{}",
         done: "ready",
-        cells: Cells::Channel(["++++--t", "++++-+t", "+-+---t", "+-----t", "++++--t"]),
+        cells: Cells::Channel(["++++--t", "++++-+t", "+-+---t", "+-----t", "++++--t", "++++-+t"]),
     },
     Command { op: "heartbeat", fields: "{}", done: "heartbeat_ack", cells: Cells::Anywhere("++++++i") },
     Command {
         op: "send",
         fields: r#"{"channel_id":"{channel}","nonce":"n","content":"hi"}"#,
         done: "ack",
-        cells: Cells::Channel(["+++fcci", "+++fc+i", "+c+ccci", "+ccccci", "+fffcci"]),
+        cells: Cells::Channel(["+++fcci", "+++fc+i", "+c+ccci", "+ccccci", "+fffcci", "f+ffcfi"]),
     },
     Command {
         op: "fetch",
         fields: r#"{"channel_id":"{channel}","after":"0"}"#,
         done: "fill",
-        cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci"]),
+        cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci", "++++c+i"]),
     },
     Command {
         op: "read",
         fields: r#"{"channel_id":"{channel}","position":"1"}"#,
         done: "read",
-        cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci"]),
+        cells: Cells::Channel(["++++cci", "++++c+i", "+c+ccci", "+ccccci", "++++cci", "++++c+i"]),
     },
     Command {
         op: "typing",
         fields: r#"{"channel_id":"{channel}"}"#,
         done: "typing",
-        cells: Cells::Channel(["+++fcci", "ffffcfi", "+c+ccci", "+ccccci", "+fffcci"]),
+        cells: Cells::Channel(["+++fcci", "ffffcfi", "+c+ccci", "+ccccci", "+fffcci", "ffffcfi"]),
     },
     Command {
         op: "watch",

@@ -15,6 +15,7 @@ use chat_node::protocol::message::User;
 use chat_node::store::Store;
 use chat_node::store::bucket::BucketLength;
 use chat_node::store::embedded::Embedded;
+use crds::Posting;
 use crds::node::AuthConfig;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -45,13 +46,20 @@ impl Cluster {
 
     /// A node that nobody asks too much of.
     pub async fn unlimited_node(&self, name: &str) -> TestNode {
+        self.unlimited_node_where(name, Posting::Everyone).await
+    }
+
+    /// The same where only these write in the official channel.
+    pub async fn unlimited_node_where(&self, name: &str, posting: Posting) -> TestNode {
         let plenty = 1_000_000;
         let limits = Limits {
             requests_per_minute_user: plenty,
             requests_per_minute_address: plenty,
             ..Limits::default()
         };
-        self.configured(config(name, limits)).await
+        let mut config = config(name, limits);
+        config.settings.official_group.posting = posting;
+        self.configured(config).await
     }
 
     /// A node that lets anybody in under any name.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Posting;
+
 /// The group that everyone is a member of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -24,11 +26,21 @@ pub struct OfficialGroup {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_.@:-]+$")))]
     pub admins: BTreeSet<String>,
+
+    /// Who may write in the official channel: `Everyone`, or `Admins` and those whom they let write by an override of
+    /// the channel. The others read. A change starts the chat nodes anew.
+    #[serde(default)]
+    pub posting: Posting,
 }
 
 impl Default for OfficialGroup {
     fn default() -> Self {
-        Self { name: default_name(), topic: String::new(), admins: BTreeSet::new() }
+        Self {
+            name: default_name(),
+            topic: String::new(),
+            admins: BTreeSet::new(),
+            posting: Posting::default(),
+        }
     }
 }
 

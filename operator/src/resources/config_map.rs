@@ -65,6 +65,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
             name: spec.official_group.name.clone(),
             topic: spec.official_group.topic.clone(),
             admins: spec.official_group.admins.iter().cloned().collect(),
+            posting: spec.official_group.posting,
         },
         drain_window: spec.drain.window,
         limits: spec.limits,
@@ -74,7 +75,7 @@ fn node_config(blueprint: &Blueprint<'_>) -> NodeConfig {
 
 #[cfg(test)]
 mod tests {
-    use crds::{QueueType, ServerQueue, TopologyOrder, TopologyPlan};
+    use crds::{Posting, QueueType, ServerQueue, TopologyOrder, TopologyPlan};
 
     use serde_json::json;
 
@@ -87,7 +88,7 @@ mod tests {
         let cluster = fixture::cluster(|spec| {
             spec["rabbitmq"]["serverQueue"] = json!({ "type": "Quorum" });
             spec["mongodb"]["retention"] = "90d".into();
-            spec["officialGroup"] = json!({ "admins": ["bob", "alice"] });
+            spec["officialGroup"] = json!({ "admins": ["bob", "alice"], "posting": "Admins" });
             spec["limits"] = json!({ "connectionsPerAddress": 20_000 });
             spec["auth"] = json!({
                 "jwks": "https://sso.example/keys",
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(config.store.retention, Some(crds::Duration::days(90)));
         assert_eq!(config.limits.connections_per_address, Some(20_000));
         assert_eq!(config.official_group.admins, ["alice", "bob"]);
+        assert_eq!(config.official_group.posting, Posting::Admins);
         assert_eq!(config.auth.issuer.as_deref(), Some("https://sso.example"));
         assert_eq!(config.auth.jwks.as_deref(), Some("https://sso.example/keys"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));

@@ -171,6 +171,10 @@ mod tests {
         let base = template(&plain, "a");
         assert_ne!(template(&plain, "b"), base);
         assert_ne!(template(&fixture::cluster(|s| s["officialGroup"]["name"] = "Lobby".into()), "a"), base);
+        assert_ne!(
+            template(&fixture::cluster(|s| s["officialGroup"]["posting"] = "Admins".into()), "a"),
+            base
+        );
         assert_eq!(template(&fixture::cluster(|s| s["replicas"] = 9.into()), "a"), base);
     }
 

@@ -1,6 +1,6 @@
 //! What the API server itself refuses, and fills in.
 
-use crds::{DeletionPolicy, Duration, VibeTalkCluster};
+use crds::{DeletionPolicy, Duration, Posting, VibeTalkCluster};
 use serde_json::{Value, json};
 
 use crate::namespace::{Namespace, spec};
@@ -32,6 +32,7 @@ const REFUSED: &[(Change, &str)] = &[
     (|spec| spec["rabbitmq"]["routing"] = "Random".into(), "spec.rabbitmq.routing"),
     (|spec| spec["mongodb"]["retention"] = "ever".into(), "spec.mongodb.retention"),
     (|spec| spec["officialGroup"] = json!({ "admins": ["no spaces"] }), "spec.officialGroup.admins[0]"),
+    (|spec| spec["officialGroup"] = json!({ "posting": "Nobody" }), "spec.officialGroup.posting"),
     (|spec| spec["drain"] = json!({ "window": "soon" }), "spec.drain.window"),
     (|spec| spec["drain"] = json!({ "window": "2h" }), "spec.drain.window"),
     (
@@ -147,6 +148,7 @@ async fn what_is_left_out_is_filled_in() {
     assert_eq!(spec.mongodb.bucket, Duration::days(10));
     assert_eq!(spec.drain.window, Duration::seconds(20));
     assert_eq!(spec.official_group.name, "Official");
+    assert_eq!(spec.official_group.posting, Posting::Everyone);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ impl Channels {
     /// [`ErrorCode::UnknownGroup`], [`ErrorCode::Unavailable`].
     pub async fn channels_of(&self, user: &UserId, id: GroupId) -> Result<Vec<ChannelView>, Problem> {
         let Insider { view, role, .. } = self.insider(user, id).await?;
-        let rows = self.store.channels_of(&[id]).await.map_err(|error| problem_of(&error))?;
+        let rows = self.views.channels_of(&[id]).await.map_err(|error| problem_of(&error))?;
         let shown = rows.iter().filter(|row| view.channels.contains_key(&row.id)).filter_map(|row| {
             let permissions = Permissions::of(user, Some(role), &row.overrides);
             permissions.read.then(|| shown::channel(row, (user, permissions), row.head))

@@ -1,8 +1,11 @@
 //! The official group as nodes are configured.
 
-use super::world::{World, user};
-use crate::groups::{GroupSettings, Role};
-use crate::ids::{GroupId, Revision, UserId};
+use crds::Posting;
+
+use super::world::{Node, World, code, user};
+use crate::error::ErrorCode;
+use crate::groups::{GroupSettings, Override, OverrideTarget, Permissions, Role};
+use crate::ids::{ChannelId, GroupId, Revision, UserId};
 use crate::store::{GroupStore, RoleWrite};
 
 async fn start(world: &World, admins: &[&str]) {
@@ -59,4 +62,60 @@ async fn an_admin_whose_start_broke_off_is_still_known_as_configured() {
     assert_eq!(admins(&world).await, [user("ada").id]);
     start(&world, &[]).await;
     assert_eq!(admins(&world).await, []);
+}
+
+/// Whether a user may write in the official channel, as the node shows it and as it acts.
+async fn writes(node: &Node, id: &str, text: &str) -> bool {
+    let official = |channels: Vec<crate::protocol::frame::ChannelView>| {
+        channels.into_iter().find(|channel| channel.id == ChannelId::OFFICIAL).unwrap().permissions
+    };
+    let listed = official(node.channels.of_user(&user(id).id, &Default::default()).await.unwrap());
+    let of_group = official(node.channels.channels_of(&user(id).id, GroupId::OFFICIAL).await.unwrap());
+    assert!(listed.read && listed == of_group, "{listed:?} {of_group:?}");
+    match node.send(id, ChannelId::OFFICIAL, text).await {
+        Ok(_) => assert!(listed.send, "{id} wrote {text}"),
+        Err(problem) => assert_eq!((problem.code, listed.send), (ErrorCode::Forbidden, false)),
+    }
+    listed.send
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_admins_post_the_others_read_from_the_next_start_on_and_back() {
+    let world = World::new().await;
+    start(&world, &["ada"]).await;
+    for (number, (posting, bob)) in
+        [(Posting::Everyone, true), (Posting::Admins, false), (Posting::Everyone, true)]
+            .into_iter()
+            .enumerate()
+    {
+        // A change of the settings starts the nodes anew.
+        let node = world.node_with(&format!("{number}"), posting).await;
+        let text = format!("in {number}");
+        let mut reader = node.connect("bob").await;
+        assert!(writes(&node, "ada", &text).await, "admins always write");
+        assert_eq!(reader.messages().await, [text.as_str()], "and everyone reads");
+        assert_eq!(writes(&node, "bob", &text).await, bob, "{posting:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_admins_post_they_may_let_others_write_and_other_channels_are_as_they_were() {
+    let world = World::new().await;
+    start(&world, &["ada"]).await;
+    let node = world.node_with("one", Posting::Admins).await;
+    let ada = user("ada").id;
+    let (send, target) =
+        (Permissions { send: true, ..Permissions::NONE }, OverrideTarget::User(user("bob").id));
+    let guest = vec![Override { target, allow: send, deny: Permissions::NONE }];
+    node.channels.set_overrides(&ada, ChannelId::OFFICIAL, guest.clone()).await.unwrap();
+    assert_eq!(
+        node.channels.overrides(&ada, ChannelId::OFFICIAL).await,
+        Ok(guest),
+        "the settings are none of them"
+    );
+    assert!(writes(&node, "bob", "a guest").await);
+    assert!(!writes(&node, "carol", "no guest").await);
+    let (_, channel) = world.group(&node, "ada", &["carol"]).await;
+    node.send("carol", channel, "among friends").await.unwrap();
+    assert_eq!(code(node.send("carol", ChannelId::OFFICIAL, "still").await), ErrorCode::Forbidden);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crds::{RoutingMode, TopologyPlan};
+use crds::{Posting, RoutingMode, TopologyPlan};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -70,6 +70,11 @@ impl World {
     }
 
     pub async fn node(&self, name: &str) -> Node {
+        self.node_with(name, Posting::Everyone).await
+    }
+
+    /// A node whose settings say who may write in the official channel.
+    pub async fn node_with(&self, name: &str, posting: Posting) -> Node {
         let (bus, received) = self.broker.join();
         let store: Arc<dyn Store> = self.store.clone();
         let stop = CancellationToken::new();
@@ -77,7 +82,8 @@ impl World {
         ids.watch().wait_for(Option::is_some).await.unwrap();
         let hub = Arc::new(Hub::new(Arc::new(Limits::default())));
         let (bus, metrics): (Arc<dyn Bus>, _) = (Arc::new(bus), Arc::new(Metrics::new().unwrap()));
-        let foundation = Foundation { store, ids, hub: Arc::clone(&hub), bus: Arc::clone(&bus), metrics };
+        let foundation =
+            Foundation { store, ids, hub: Arc::clone(&hub), bus: Arc::clone(&bus), metrics, posting };
         let node = Node { channels: Channels::new(foundation), hub, bus, deaf: Arc::default() };
         tokio::spawn(receive(Arc::clone(&node.channels), Arc::clone(&node.deaf), received));
         node.channels.open_official().await.unwrap();

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crds::Posting;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use prometheus::IntCounter;
@@ -23,9 +24,9 @@ use self::cache::{Ask, Bounds, Cache, Look, Mark, Read};
 pub use self::group::{ChannelRules, View};
 use self::kinds::Kinds;
 use crate::bus::USER_ROUTING_MEMBERS_MAX;
-use crate::groups::Role;
+use crate::groups::{Override, Role};
 use crate::ids::{AccessVersion, ChannelId, GroupId, UserId};
-use crate::store::{ChannelKind, Store, StoreError};
+use crate::store::{Channel, ChannelKind, Store, StoreError};
 
 /// How long a view or a role is believed without asking the store again.
 const LIFE: Duration = Duration::from_secs(60);
@@ -59,6 +60,7 @@ pub struct Views(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     lookups: Lookups,
+    posting: Posting,
     cache: Mutex<Cache>,
     kinds: Mutex<Kinds>,
     loading: Mutex<HashMap<GroupId, WeakShared<Reading>>>,
@@ -76,10 +78,25 @@ enum Loaded {
 pub struct Before(Mark);
 
 impl Views {
-    /// Nothing is known yet.
-    pub fn new(store: Arc<dyn Store>, lookups: Lookups) -> Self {
+    /// Nothing is known yet. `posting`: who may write in the official channel.
+    pub fn new(store: Arc<dyn Store>, lookups: Lookups, posting: Posting) -> Self {
         let cache = Mutex::new(Cache::new(Bounds { life: LIFE, bytes: BYTES }));
-        Self(Arc::new(Inner { store, lookups, cache, kinds: Mutex::default(), loading: Mutex::default() }))
+        let (kinds, loading) = Default::default();
+        Self(Arc::new(Inner { store, lookups, posting, cache, kinds, loading }))
+    }
+
+    /// The channels of groups, with what the settings say of the official one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn channels_of(&self, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
+        let mut channels = self.0.store.channels_of(groups).await?;
+        let official = channels.iter_mut().find(|channel| channel.id == ChannelId::OFFICIAL);
+        if let (Some(official), Posting::Admins) = (official, self.0.posting) {
+            // The channel's own overrides go before it.
+            official.overrides.insert(0, Override::members_only_read());
+        }
+        Ok(channels)
     }
 
     /// A group and the rows of `users`, not older than a version; `None`: it is gone.
@@ -141,7 +158,7 @@ impl Views {
     async fn group_once(&self, id: GroupId, users: &[UserId]) -> Result<Option<Known>, StoreError> {
         self.0.lookups.misses.inc();
         let Some(group) = self.0.store.group(id).await? else { return Ok(None) };
-        let channels = self.0.store.channels_of(&[id]).await?;
+        let channels = self.channels_of(&[id]).await?;
         let mut found = HashMap::new();
         for chunk in users.chunks(ROLES_PER_READ) {
             found.extend(self.0.store.roles(id, chunk).await?);
@@ -266,7 +283,7 @@ async fn read_group(views: Views, id: GroupId) -> Result<Loaded, StoreError> {
             views.cache().forget(id);
             return Ok(Loaded::Gone);
         };
-        let channels = views.0.store.channels_of(&[id]).await?;
+        let channels = views.channels_of(&[id]).await?;
         for channel in &channels {
             views.note_kind(channel.id, &channel.kind);
         }

@@ -24,7 +24,7 @@ async fn fixture() -> (Arc<Faulty>, Views, Lookups) {
     put(&store, Some(Role::Member)).await;
     let metrics = Metrics::new().unwrap();
     let lookups = Lookups { hits: metrics.view_hits.clone(), misses: metrics.view_misses.clone() };
-    (store.clone(), Views::new(store, lookups.clone()), lookups)
+    (store.clone(), Views::new(store, lookups.clone(), Posting::Everyone), lookups)
 }
 
 /// Gives Bob another role without saying so.

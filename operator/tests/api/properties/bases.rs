@@ -24,7 +24,7 @@ fn ingress() -> Value {
         },
         "mongodb": { "secretRef": { "name": "db" }, "database": "chat", "bucket": "10d", "retention": "90d" },
         "auth": { "secretRef": { "name": "auth" }, "issuer": "sso", "audience": "chat" },
-        "officialGroup": { "name": "Lobby", "topic": "All of us", "admins": ["ann"] },
+        "officialGroup": { "name": "Lobby", "topic": "All of us", "admins": ["ann"], "posting": "Admins" },
         "autoscaling": {
             "minReplicas": 1, "maxReplicas": 4, "targetConnections": 100, "targetCPUUtilization": 60,
             "metrics": [{
