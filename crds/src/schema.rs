@@ -38,31 +38,32 @@ pub(crate) fn close(schema: &mut JSONSchemaProps) {
     }
 }
 
+/// Visits `schema` and every property below it, by its path.
+pub(crate) fn walk(path: &str, schema: &JSONSchemaProps, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
+    visit(path, schema);
+    for (name, property) in schema.properties.iter().flatten() {
+        walk(&format!("{path}.{name}"), property, visit);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+        walk(&format!("{path}[]"), items, visit);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+        walk(&format!("{path}{{}}"), values, visit);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every property below `schema`, by its path.
-    fn walk(path: &str, schema: &JSONSchemaProps, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
-        for (name, property) in schema.properties.iter().flatten() {
-            let path = format!("{path}.{name}");
-            visit(&path, property);
-            walk(&path, property, visit);
-        }
-        if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
-            visit(&format!("{path}[]"), items);
-            walk(&format!("{path}[]"), items, visit);
-        }
-        if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
-            visit(&format!("{path}{{}}"), values);
-            walk(&format!("{path}{{}}"), values, visit);
-        }
-    }
-
     fn every_property(mut visit: impl FnMut(&str, &JSONSchemaProps)) {
         let definition = crate::yaml::definition();
         let root = definition.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
-        walk("", &root, &mut visit);
+        walk("", &root, &mut |path, property| {
+            if !path.is_empty() {
+                visit(path, property);
+            }
+        });
     }
 
     #[test]

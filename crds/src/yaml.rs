@@ -21,6 +21,20 @@ pub fn definition() -> CustomResourceDefinition {
     definition
 }
 
+/// The messages of all rules that the API server evaluates.
+pub fn rule_messages() -> Vec<String> {
+    let schemas = definition().spec.versions.into_iter().filter_map(|version| version.schema);
+    let mut messages = Vec::new();
+    for root in schemas.filter_map(|schema| schema.open_api_v3_schema) {
+        schema::walk("", &root, &mut |_, part| {
+            messages.extend(
+                part.x_kubernetes_validations.iter().flatten().filter_map(|rule| rule.message.clone()),
+            );
+        });
+    }
+    messages
+}
+
 /// The text of `vibetalkclusters.yaml`.
 ///
 /// # Errors

@@ -7,6 +7,8 @@
 
 mod child;
 mod clusters;
+mod contested;
+mod metadata;
 mod mirror;
 mod pods;
 mod secrets;
@@ -22,6 +24,8 @@ use crate::resources::Kind;
 
 pub use child::Child;
 pub use clusters::Clusters;
+pub use contested::Contested;
+pub(crate) use metadata::Metadata;
 pub use mirror::{Place, Scope};
 pub use pods::PodFacts;
 pub use secrets::{SecretData, Secrets};
@@ -36,6 +40,8 @@ pub struct Cache {
     pods: Mirror<PodFacts>,
     /// What was written of the resources themselves.
     pub clusters: Clusters,
+    /// Names of objects that others may have.
+    pub contested: Contested,
     /// The Secrets that clusters name.
     pub secrets: Secrets,
 }
@@ -47,6 +53,7 @@ impl Cache {
             children: Kind::ALL.map(|kind| (kind, Mirror::default())).into(),
             pods: Mirror::default(),
             clusters: Clusters::default(),
+            contested: Contested::default(),
             secrets: Secrets::new(secret_age),
         }
     }

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::FINALIZER;
 use crate::args::Defaults;
+use crate::cache::Metadata;
 
 /// Where `kubectl apply` keeps what it was given.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -89,12 +91,18 @@ pub struct Nameless(&'static str);
 
 impl<'de> Deserialize<'de> for KeptCluster {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let RawCluster { mut metadata, spec, status } = RawCluster::deserialize(deserializer)?;
+        RawCluster::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl From<RawCluster> for KeptCluster {
+    fn from(raw: RawCluster) -> Self {
+        let RawCluster { mut metadata, spec, status } = raw;
         // Another copy of the spec.
         metadata.annotations.iter_mut().for_each(|all| drop(all.remove(LAST_APPLIED)));
         let observed_generation = status.get("observedGeneration").and_then(Value::as_i64);
         let [spec, status] = [spec, status].map(|part| part.to_string().into());
-        Ok(Self { metadata, observed_generation, spec, status })
+        Self { metadata, observed_generation, spec, status }
     }
 }
 
@@ -169,8 +177,8 @@ impl Cluster {
 }
 
 fn without_managers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let metadata = ObjectMeta::deserialize(deserializer)?;
-    Ok(ObjectMeta { managed_fields: None, ..metadata })
+    let Metadata(fields) = Metadata::deserialize(deserializer)?;
+    ObjectMeta::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 fn parse_spec(value: &Value) -> Result<VibeTalkClusterSpec, InvalidSpec> {

@@ -1,7 +1,7 @@
 //! Which changes lead to a visit, how many visits run at once, and what follows a failed one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt, stream};
@@ -11,6 +11,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -19,8 +20,8 @@ use crate::cluster::KeptCluster;
 use crate::reconcile::{Context, Error, reconcile};
 use crate::turns::{Turns, Urgency};
 
-/// Visits at once. Each waits for the network most of its time.
-const CONCURRENCY: usize = 16;
+/// Visits at once. Each waits for the network most of its time, and keeps what it works with in memory meanwhile.
+const CONCURRENCY: usize = 8;
 /// Changes that come together are one visit.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Changes that wait to be taken up; the watches wait for room.
@@ -115,6 +116,7 @@ async fn fill(ctx: &Context, scope: &Scope) {
 /// Waits for its turn and visits.
 async fn visit_in_turn(resource: Arc<KeptCluster>, visits: Arc<Visits>) -> Result<Action, Error> {
     let Visits { ctx, clusters, turns, stop } = &*visits;
+    let came = Instant::now();
     let waiting = ctx.metrics.waiting();
     let _turn = tokio::select! {
         turn = turns.turn(urgency(&resource)) => turn,
@@ -123,7 +125,10 @@ async fn visit_in_turn(resource: Arc<KeptCluster>, visits: Arc<Visits>) -> Resul
     drop(waiting);
     // It may have changed, or gone, while it waited.
     match clusters.get(&ObjectRef::from_obj(&*resource)) {
-        Some(resource) => visit(resource, ctx).await,
+        Some(newest) => {
+            let noticed = if newest.uid() == resource.uid() { came } else { Instant::now() };
+            visit(newest, noticed, ctx).await
+        }
         None => Ok(Action::await_change()),
     }
 }
@@ -135,7 +140,7 @@ fn urgency(resource: &KeptCluster) -> Urgency {
 }
 
 /// One visit, with its deadline, its span and its counts.
-async fn visit(resource: Arc<KeptCluster>, ctx: &Arc<Context>) -> Result<Action, Error> {
+async fn visit(resource: Arc<KeptCluster>, noticed: Instant, ctx: &Arc<Context>) -> Result<Action, Error> {
     let span = tracing::info_span!(
         "visit",
         namespace = resource.namespace().unwrap_or_default(),
@@ -145,7 +150,7 @@ async fn visit(resource: Arc<KeptCluster>, ctx: &Arc<Context>) -> Result<Action,
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
     let _running = ctx.metrics.visiting();
-    let work = reconcile(Arc::new(resource.raw()), ctx.clone()).instrument(span);
+    let work = reconcile(Arc::new(resource.raw()), noticed, ctx.clone()).instrument(span);
     let result = match tokio::time::timeout(VISIT_DEADLINE, work.boxed()).await {
         Ok(result) => result,
         Err(_) => Err(Error::TooLong(VISIT_DEADLINE.as_secs())),

@@ -17,6 +17,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::rabbitmq::{BrokerError, Exchange, Management, Node};
@@ -33,6 +34,8 @@ const API_DEADLINE: Duration = Duration::from_secs(8);
 pub struct Observed {
     /// The cluster's objects.
     pub children: Children,
+    /// Kinds of which the cluster has no object, as far as is known without asking: something else may have the name.
+    pub unsure: BTreeSet<Kind>,
     /// Kinds that this Kubernetes cluster does not have.
     pub lacking: BTreeSet<Kind>,
     /// Its pods.
@@ -117,25 +120,30 @@ impl Versions {
     }
 }
 
-/// Reads everything about one cluster but its objects. The access to its broker comes with it where there is one.
-pub async fn surroundings(ctx: &Context, cluster: &Cluster) -> (Observed, Option<Management>) {
+/// Reads everything about one cluster, which is known of since `noticed`, but its objects. The access to its broker comes
+/// with it where there is one.
+pub async fn surroundings(
+    ctx: &Context,
+    cluster: &Cluster,
+    noticed: Instant,
+) -> (Observed, Option<Management>) {
     let services = async {
-        let (secrets, access) = secrets::observe(ctx, cluster).await;
+        let (secrets, access) = secrets::observe(ctx, cluster, noticed).await;
         (secrets, broker::observe(ctx, cluster, access).await)
     };
     let (pods, (secrets, (management, broker, broker_health))) =
         tokio::join!(nodes::observe(ctx, cluster), services);
     secrets::doubt(ctx, cluster, (&broker, &pods));
     let lacking = Kind::ALL.into_iter().filter(|kind| !ctx.apis.serves(*kind)).collect();
-    (Observed { children: Children::default(), lacking, pods, secrets, broker, broker_health }, management)
+    (Observed { lacking, pods, secrets, broker, broker_health, ..Observed::default() }, management)
 }
 
 /// Adds the cluster's objects to its surroundings.
 pub async fn with_objects(ctx: &Context, cluster: &Cluster, surroundings: Observed) -> Observed {
-    let children = children::observe(ctx, cluster).await;
+    let (children, unsure) = children::observe(ctx, cluster).await;
     let again = nodes::observe_again(ctx, cluster, &children).await;
     let pods = again.unwrap_or(surroundings.pods);
-    Observed { children, pods, ..surroundings }
+    Observed { children, unsure, pods, ..surroundings }
 }
 
 impl<T: Default> Default for Seen<T> {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
+use tokio::time::Instant;
 
 use crate::act::{Outcome, WriteFailure, act};
 use crate::apis::Apis;
@@ -70,15 +71,20 @@ pub enum Error {
     TooLong(u64),
 }
 
-/// Makes one cluster look as its resource says, one step further.
+/// Makes one cluster look as its resource says, one step further. `noticed` is when the resource was as it is at the
+/// latest: what was read since then is not older.
 ///
 /// # Errors
 /// If the visit must be repeated; the status has been written where that was possible.
-pub async fn reconcile(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(
+    resource: Arc<RawCluster>,
+    noticed: Instant,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
     let cluster = Cluster::parse(&ctx.cache.clusters.newest(resource), &ctx.defaults)?;
 
     let versions = Versions::of(&ctx, &cluster);
-    let (surroundings, broker) = surroundings(&ctx, &cluster).await;
+    let (surroundings, broker) = surroundings(&ctx, &cluster, noticed).await;
     let seen = Fingerprint::of(&(&versions, &surroundings));
     if ctx.settled.is(&cluster.uid, seen) {
         return again(Requeue::Poll);
@@ -91,6 +97,10 @@ pub async fn reconcile(resource: Arc<RawCluster>, ctx: Arc<Context>) -> Result<A
         return again(Requeue::Poll);
     }
     let outcome = act(&ctx, &cluster, &plan, broker.as_ref()).await;
+    if outcome.is_contested {
+        // What has the name is looked at first, and then reported.
+        return follow_up(plan, outcome);
+    }
     if cluster.status.conditions.is_empty() && !plan.is_empty() && outcome.is_complete() {
         plan.status = first_status(&ctx, &cluster, observed, &plan);
     }

@@ -7,12 +7,11 @@ use crds::condition::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 
-use crate::MANAGER;
-use crate::act::Outcome;
+use crate::act::{Outcome, applying};
 use crate::cluster::{Cluster, RawCluster};
 use crate::decide::{State, Verdict, amend, held_up};
 use crate::plan::{Finalizer, Notice, Plan, Severity};
@@ -173,7 +172,7 @@ async fn write(ctx: &Context, cluster: &Cluster, status: &VibeTalkClusterStatus)
         "status": status,
     });
     ctx.metrics.write("VibeTalkCluster", "status");
-    let params = PatchParams::apply(MANAGER).force();
+    let params = applying().force();
     match api.patch_status(&cluster.name, &params, &Patch::Apply(patch)).await {
         Ok(written) => {
             ctx.cache.clusters.put(written);

@@ -36,6 +36,9 @@ pub use kind::Kind;
 /// else has added.
 pub const APPLIED_ANNOTATION: &str = "vibetalk.dev/applied";
 
+/// The version of a store in which nothing has been written yet.
+const NO_VERSION: &str = "1";
+
 /// The label that names the cluster of a pod.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// What every chat node's pod is selected by.
@@ -217,6 +220,18 @@ impl Object {
     /// Its name.
     pub fn name(&self) -> &str {
         self.body["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// The same to be made, and not to be put over anything that has its name: the API server refuses the version, which
+    /// no object has, where there is one, and does not look at it where there is none.
+    pub fn as_new(mut self) -> Self {
+        self.body["metadata"]["resourceVersion"] = NO_VERSION.into();
+        self
+    }
+
+    /// Whether it is only to be made.
+    pub fn is_new(&self) -> bool {
+        self.body["metadata"]["resourceVersion"] == NO_VERSION
     }
 }
 

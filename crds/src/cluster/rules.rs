@@ -3,7 +3,7 @@
 use kube_cel::Validator;
 use serde_json::{Value, json};
 
-use crate::yaml::definition;
+use crate::yaml::{definition, rule_messages};
 
 type Change = fn(&mut Value);
 
@@ -163,18 +163,6 @@ fn schema() -> Value {
     serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap()
 }
 
-/// The messages of all rules at and below a place of the schema.
-fn messages(schema: &Value) -> Vec<String> {
-    let below: Vec<_> = match schema {
-        Value::Object(fields) => fields.values().collect(),
-        Value::Array(elements) => elements.iter().collect(),
-        _ => Vec::new(),
-    };
-    let own = schema["x-kubernetes-validations"].as_array();
-    let own = own.into_iter().flatten().map(|rule| rule["message"].as_str().unwrap().to_owned());
-    own.chain(below.into_iter().flat_map(messages)).collect()
-}
-
 #[test]
 fn every_rule_lets_one_case_through_and_refuses_another_with_its_message() {
     let schema = schema();
@@ -187,7 +175,7 @@ fn every_rule_lets_one_case_through_and_refuses_another_with_its_message() {
 
 #[test]
 fn every_rule_has_a_case() {
-    let messages = messages(&schema());
+    let messages = rule_messages();
     assert!(messages.len() > 10, "{messages:?}");
     for message in &messages {
         assert!(CASES.iter().any(|case| message.contains(case.message)), "no case for: {message}");

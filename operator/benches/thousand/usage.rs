@@ -10,6 +10,8 @@ const TICKS_A_SECOND: u64 = 100;
 /// Memory now and at most, and time so far.
 pub struct Usage {
     pub resident_kib: u64,
+    /// That part of it which is the program's file, and can be read again.
+    pub file_kib: u64,
     pub peak_kib: u64,
     pub cpu: Duration,
 }
@@ -26,14 +28,18 @@ impl Usage {
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         let cpu = Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND);
-        Self { resident_kib: field("VmRSS"), peak_kib: field("VmHWM"), cpu }
+        Self { resident_kib: field("VmRSS"), file_kib: field("RssFile"), peak_kib: field("VmHWM"), cpu }
     }
 }
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |kib: u64| f64::from(u32::try_from(kib).unwrap()) / 1_024.0;
-        let (now, peak) = (mib(self.resident_kib), mib(self.peak_kib));
-        write!(f, "{now:.1} MiB resident, {peak:.1} MiB at most, {:.1?} of CPU so far", self.cpu)
+        let [now, file, peak] = [self.resident_kib, self.file_kib, self.peak_kib].map(mib);
+        write!(
+            f,
+            "{now:.1} MiB resident, {file:.1} of it the program, {peak:.1} MiB at most, {:.1?} of CPU so far",
+            self.cpu
+        )
     }
 }

@@ -2,13 +2,13 @@
 //! others stay, and with the uid, so that a resource that is gone is not made anew.
 
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch};
 use serde_json::json;
 
-use super::WriteFailure;
+use super::{WriteFailure, applying};
+use crate::FINALIZER;
 use crate::cluster::{Cluster, RawCluster};
 use crate::reconcile::Context;
-use crate::{FINALIZER, MANAGER};
 
 pub(super) async fn add(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
     match write(ctx, cluster, &[FINALIZER]).await {
@@ -22,6 +22,7 @@ pub(super) async fn add(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFai
 
 pub(super) async fn remove(ctx: &Context, cluster: &Cluster) -> Result<(), WriteFailure> {
     ctx.cache.clusters.forget(&cluster.namespace, &cluster.name);
+    ctx.cache.contested.forget(&cluster.namespace, &cluster.name);
     match write(ctx, cluster, &[]).await {
         Ok(_) => Ok(()),
         // Gone already, or a newer resource of the name.
@@ -38,7 +39,7 @@ async fn write(ctx: &Context, cluster: &Cluster, finalizers: &[&str]) -> kube::R
         "metadata": { "name": cluster.name, "uid": cluster.uid, "finalizers": finalizers },
     });
     ctx.metrics.write("VibeTalkCluster", "apply");
-    api.patch(&cluster.name, &PatchParams::apply(MANAGER), &Patch::Apply(patch)).await
+    api.patch(&cluster.name, &applying(), &Patch::Apply(patch)).await
 }
 
 fn failure(verb: &'static str, cluster: &Cluster, error: &kube::Error) -> WriteFailure {

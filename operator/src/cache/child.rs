@@ -1,15 +1,17 @@
 //! An object of a cluster, of any kind.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::DynamicResourceScope;
-use serde::de::Error;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::metadata::Metadata;
 use super::mirror::{self, Place, Told};
 use crate::resources::Kind;
 
@@ -20,14 +22,36 @@ pub struct Child {
     body: Value,
 }
 
+struct Body;
+
 impl<'de> Deserialize<'de> for Child {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut body = Value::deserialize(deserializer)?;
-        let metadata = body.get_mut("metadata").and_then(Value::as_object_mut);
-        let metadata = metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
-        metadata.remove("managedFields");
-        let metadata = ObjectMeta::deserialize(&*metadata).map_err(D::Error::custom)?;
-        Ok(Self { metadata, body })
+        let body = deserializer.deserialize_map(Body)?;
+        let metadata = body.get("metadata").ok_or_else(|| D::Error::missing_field("metadata"))?;
+        let metadata = ObjectMeta::deserialize(metadata).map_err(D::Error::custom)?;
+        Ok(Self { metadata, body: Value::Object(body) })
+    }
+}
+
+impl<'de> Visitor<'de> for Body {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<String, Value>, A::Error> {
+        let mut body = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = if key == "metadata" {
+                let Metadata(fields) = map.next_value()?;
+                Value::Object(fields)
+            } else {
+                map.next_value()?
+            };
+            body.insert(key, value);
+        }
+        Ok(body)
     }
 }
 

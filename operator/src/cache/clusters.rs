@@ -4,21 +4,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::mirror;
-use crate::cluster::RawCluster;
+use crate::cluster::{KeptCluster, RawCluster};
 
 /// What the watch has not told of yet, by namespace and name.
 #[derive(Debug, Default)]
 pub struct Clusters {
-    ahead: Mutex<HashMap<(String, String), Arc<RawCluster>>>,
+    ahead: Mutex<HashMap<(String, String), KeptCluster>>,
 }
 
 impl Clusters {
     /// Notes the answer to a write.
     pub fn put(&self, answer: RawCluster) {
-        self.lock().insert(key(&answer), Arc::new(answer));
+        self.lock().insert(key(&answer), answer.into());
     }
 
     /// What the watch told of a resource, or what is known better.
@@ -26,7 +26,9 @@ impl Clusters {
         let mut ahead = self.lock();
         let key = key(&told);
         match ahead.get(&key) {
-            Some(known) if known.uid() == told.uid() && version(known) > version(&told) => Arc::clone(known),
+            Some(known) if known.uid() == told.uid() && version(known) > version(&*told) => {
+                Arc::new(known.raw())
+            }
             Some(_) => {
                 ahead.remove(&key);
                 told
@@ -40,7 +42,7 @@ impl Clusters {
         self.lock().remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Arc<RawCluster>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), KeptCluster>> {
         // Every change is complete before the lock is let go.
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,8 +52,8 @@ fn key(resource: &RawCluster) -> (String, String) {
     (resource.namespace().unwrap_or_default(), resource.name_any())
 }
 
-fn version(resource: &RawCluster) -> u64 {
-    mirror::version(resource.metadata.resource_version.as_deref())
+fn version(resource: &impl Resource) -> u64 {
+    mirror::version(resource.meta().resource_version.as_deref())
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn the_answer_to_a_write_holds_until_the_watch_has_told_of_it() {
         let clusters = Clusters::default();
-        let newest = |told: u64, uid: &str| version(&clusters.newest(Arc::new(resource(told, uid))));
+        let newest = |told: u64, uid: &str| version(&*clusters.newest(Arc::new(resource(told, uid))));
         clusters.put(resource(9, "a"));
         assert_eq!((newest(7, "a"), newest(9, "a"), newest(7, "a")), (9, 9, 7), "told of once");
         clusters.put(resource(9, "a"));

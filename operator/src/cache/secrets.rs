@@ -32,6 +32,7 @@ pub struct Secrets {
 
 #[derive(Clone, Debug)]
 struct Kept {
+    since: Instant,
     until: Instant,
     secret: Arc<SecretData>,
 }
@@ -47,7 +48,8 @@ impl Secrets {
         Self { age, read: Mutex::default() }
     }
 
-    /// The Secret, as it is or was not longer ago than the age. One that is missing is looked for every time.
+    /// The Secret, as it is or was not longer ago than the age, and not before `since` if that is given. One that is
+    /// missing is looked for every time.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -55,10 +57,12 @@ impl Secrets {
         &self,
         client: &Client,
         (namespace, name): (&str, &str),
+        since: Option<Instant>,
     ) -> kube::Result<Option<Arc<SecretData>>> {
         let key = (namespace.to_owned(), name.to_owned());
         let now = Instant::now();
-        if let Some(kept) = self.lock().get(&key).filter(|kept| now < kept.until) {
+        let is_fresh = |kept: &&Kept| now < kept.until && since.is_none_or(|since| since <= kept.since);
+        if let Some(kept) = self.lock().get(&key).filter(is_fresh) {
             return Ok(Some(Arc::clone(&kept.secret)));
         }
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
@@ -67,7 +71,7 @@ impl Secrets {
         // Also those of clusters that are gone.
         read.retain(|_, kept| now < kept.until);
         if let Some(secret) = &found {
-            read.insert(key, Kept { until: now + jitter(self.age), secret: Arc::clone(secret) });
+            read.insert(key, Kept { since: now, until: now + jitter(self.age), secret: Arc::clone(secret) });
         }
         Ok(found)
     }
@@ -87,5 +91,52 @@ impl From<Secret> for SecretData {
     fn from(secret: Secret) -> Self {
         let version = [secret.metadata.uid, secret.metadata.resource_version].map(Option::unwrap_or_default);
         Self { data: secret.data.unwrap_or_default(), version: version.join("/") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::*;
+
+    const AGE: Duration = Duration::from_secs(60);
+
+    /// An API server with a Secret of every name, and how often it was asked.
+    fn api_server() -> (Client, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&asked);
+        let answer = move |_: Request<Body>| {
+            let number = counts.fetch_add(1, Ordering::SeqCst);
+            let secret = json!({ "metadata": { "resourceVersion": number.to_string() } });
+            async move { Ok::<_, Infallible>(Response::new(Body::from(secret.to_string().into_bytes()))) }
+        };
+        (Client::new(service_fn(answer), "chat"), asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clusters_that_were_there_when_a_secret_was_read_share_it_and_later_ones_read_it_anew() {
+        let ((client, asked), secrets) = (api_server(), Secrets::new(AGE));
+        let get = async |since: Option<Instant>| {
+            secrets.get(&client, ("chat", "mq"), since).await.unwrap().unwrap();
+            asked.load(Ordering::SeqCst)
+        };
+        let early = Instant::now();
+        assert_eq!(get(None).await, 1);
+        assert_eq!((get(Some(early)).await, get(None).await), (1, 1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let late = Instant::now();
+        assert_eq!((get(Some(early)).await, get(None).await), (1, 1));
+        assert_eq!((get(Some(late)).await, get(Some(late)).await), (2, 2));
+        tokio::time::advance(AGE * 2).await;
+        assert_eq!((get(None).await, get(Some(early)).await), (3, 3), "too old for anybody");
+        secrets.forget("chat", "mq");
+        assert_eq!(get(None).await, 4);
     }
 }

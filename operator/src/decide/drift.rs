@@ -59,6 +59,7 @@ pub(super) fn compare(
                 drift.taken = drift.taken.or_else(|| Some(taken(&object)));
             }
             Some(Seen::Known(Some(live))) if is_going(live) || !differs(object.kind, &object.body, live) => {}
+            _ if observed.unsure.contains(&object.kind) => drift.apply.push(object.as_new()),
             _ => drift.apply.push(object),
         }
     }

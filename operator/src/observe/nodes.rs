@@ -41,7 +41,7 @@ pub(super) async fn observe_again(
     children: &Children,
 ) -> Option<Seen<Vec<PodState>>> {
     let order = children.get(Kind::ConfigMap).and_then(order_of);
-    let is_one = order.is_some_and(|order| order.listen.len() == 1);
+    let is_one = order.map_or_else(|| is_new(cluster), |order| order.listen.len() == 1);
     if is_one || is_told_to_move(cluster) {
         return None;
     }
@@ -62,7 +62,12 @@ async fn reports(ctx: &Context, pods: Seen<Vec<PodFacts>>) -> Seen<Vec<PodState>
 
 /// Whether the status says that the chat nodes are on their way to other epochs, or not yet rid of earlier ones.
 fn is_told_to_move(cluster: &Cluster) -> bool {
-    cluster.status.topology.is_none_or(|topology| topology.step.is_some())
+    cluster.status.topology.map_or(!is_new(cluster), |topology| topology.step.is_some())
+}
+
+/// Whether nothing was made for it yet: it is held before anything is.
+fn is_new(cluster: &Cluster) -> bool {
+    !cluster.held && cluster.status.topology.is_none()
 }
 
 async fn listed(ctx: &Context, cluster: &Cluster) -> Seen<Vec<PodFacts>> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crds::binding::{auth, mongodb};
 use crds::node::Dependency;
 use k8s_openapi::ByteString;
+use tokio::time::Instant;
 
 use super::{BrokerState, PodState, Seen, ports, read};
 use crate::cache::SecretData;
@@ -95,20 +96,22 @@ impl InvalidKey {
     }
 }
 
-pub(super) async fn observe(ctx: &Context, cluster: &Cluster) -> (Secrets, Option<Access>) {
+/// `noticed`: since when the operator knows of the cluster as it is.
+pub(super) async fn observe(ctx: &Context, cluster: &Cluster, noticed: Instant) -> (Secrets, Option<Access>) {
     let spec = cluster.spec.as_ref().ok();
     let name = |secret: Option<&crds::SecretRef>| secret.map(|secret| secret.name.clone());
     let rabbitmq = cluster.rabbitmq.as_ref().and_then(|rabbitmq| rabbitmq.secret_name());
-    if cluster.status.observed_generation.is_none() {
-        forget_earlier(ctx, cluster);
-    }
+    // Whoever makes a cluster has often just made its Secrets too. What is known of those of an earlier one of the same
+    // name would start its pods once, and what is true now start them again.
+    let since = cluster.status.observed_generation.is_none().then_some(noticed);
+    let fetch = async |name| fetch(ctx, cluster, (name, since)).await;
     let (rabbitmq, mongodb, auth) = tokio::join!(
-        fetch(ctx, cluster, rabbitmq.map(std::borrow::Cow::into_owned)),
-        fetch(ctx, cluster, name(spec.map(|spec| &spec.mongodb.secret_ref))),
+        fetch(rabbitmq.map(std::borrow::Cow::into_owned)),
+        fetch(name(spec.map(|spec| &spec.mongodb.secret_ref))),
         async {
             match spec.map(|spec| spec.auth.secret_ref.as_ref()) {
                 Some(None) => Fetched::Not(SecretState::NotNeeded),
-                named => fetch(ctx, cluster, name(named.flatten())).await,
+                named => fetch(name(named.flatten())).await,
             }
         },
     );
@@ -137,27 +140,19 @@ pub(super) fn doubt(ctx: &Context, cluster: &Cluster, (broker, pods): (&BrokerSt
     }
 }
 
-/// Whoever makes a cluster has often just made its Secrets too. What is known of those of an earlier one of the same name
-/// would start its pods once, and what is true now start them again.
-fn forget_earlier(ctx: &Context, cluster: &Cluster) {
-    let broker = cluster.rabbitmq.as_ref().and_then(|rabbitmq| rabbitmq.secret_name());
-    let spec = cluster.spec.as_ref().ok();
-    let others =
-        spec.into_iter().flat_map(|spec| [Some(&spec.mongodb.secret_ref), spec.auth.secret_ref.as_ref()]);
-    let others = others.flatten().map(|secret| secret.name.as_str());
-    for name in broker.as_deref().into_iter().chain(others) {
-        ctx.cache.secrets.forget(&cluster.namespace, name);
-    }
-}
-
 enum Fetched {
     Data { name: String, secret: Arc<SecretData> },
     Not(SecretState),
 }
 
-async fn fetch(ctx: &Context, cluster: &Cluster, name: Option<String>) -> Fetched {
+/// A Secret by its name, not older than `since`.
+async fn fetch(
+    ctx: &Context,
+    cluster: &Cluster,
+    (name, since): (Option<String>, Option<Instant>),
+) -> Fetched {
     let Some(name) = name else { return Fetched::Not(SecretState::NotNamed) };
-    match read(ctx.cache.secrets.get(&ctx.client, (&cluster.namespace, &name))).await {
+    match read(ctx.cache.secrets.get(&ctx.client, (&cluster.namespace, &name), since)).await {
         Ok(Some(secret)) => Fetched::Data { name, secret },
         Ok(None) => Fetched::Not(SecretState::Missing(name)),
         Err(why) => Fetched::Not(SecretState::Unknown(why)),

@@ -9,7 +9,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use operator::resources::Kind;
 use serde_json::{Value, json};
 
@@ -173,7 +173,7 @@ async fn an_object_of_someone_else_is_left_alone_and_named() {
     let Some(namespace) = Namespace::with_secrets().await else { return };
     let theirs: ConfigMap =
         serde_json::from_value(json!({ "metadata": { "name": "demo" }, "data": { "mine": "yes" } })).unwrap();
-    namespace.api::<ConfigMap>().create(&kube::api::PostParams::default(), &theirs).await.unwrap();
+    namespace.api::<ConfigMap>().create(&PostParams::default(), &theirs).await.unwrap();
     namespace.make("demo", spec()).await;
     namespace.settle("demo").await;
     let data = namespace.api::<ConfigMap>().get("demo").await.unwrap().data.unwrap();
@@ -181,6 +181,56 @@ async fn an_object_of_someone_else_is_left_alone_and_named() {
     let (_, reason, message) = namespace.condition("demo", "Ready").await;
     assert_eq!(reason, "NameTaken");
     assert!(message.contains("ConfigMap `demo`"), "{message}");
+}
+
+/// Objects of somebody else, with the name of a cluster and as little in them as can be.
+const FOREIGN: [(Kind, fn() -> Value); 6] = [
+    (Kind::ServiceAccount, || json!({})),
+    (Kind::ConfigMap, || json!({ "data": { "mine": "yes" } })),
+    (Kind::Service, || json!({ "spec": { "ports": [{ "port": 80 }] } })),
+    (Kind::NetworkPolicy, || json!({ "spec": { "podSelector": {} } })),
+    (Kind::Deployment, || {
+        let labels = json!({ "app": "theirs" });
+        let pod = json!({ "containers": [{ "name": "theirs", "image": "theirs:1" }] });
+        let template = json!({ "metadata": { "labels": labels }, "spec": pod });
+        json!({ "spec": { "selector": { "matchLabels": labels }, "template": template } })
+    }),
+    (Kind::PodDisruptionBudget, || json!({ "spec": { "maxUnavailable": 1 } })),
+];
+
+#[tokio::test]
+async fn whatever_of_someone_else_has_the_name_is_left_as_it_is_until_it_goes() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    for (kind, theirs) in FOREIGN {
+        let name = kind.to_string().to_lowercase();
+        let mut body = theirs();
+        body["metadata"] = json!({ "name": name });
+        let api = namespace.children(kind);
+        let theirs =
+            api.create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await.unwrap();
+        namespace.make(&name, spec()).await;
+        namespace.settle(&name).await;
+        assert_eq!(api.get(&name).await.unwrap(), theirs, "{kind}");
+        let (_, reason, message) = namespace.condition(&name, "Ready").await;
+        assert_eq!(reason, "NameTaken", "{kind}: {message}");
+        assert!(message.contains(&format!("{kind} `{name}`")), "{message}");
+        for (other, _) in FOREIGN.iter().filter(|(other, _)| *other != kind) {
+            assert!(namespace.child(*other, &name).await.is_some(), "{other} beside their {kind}");
+        }
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
+        namespace.settle(&name).await;
+        assert_eq!(api.get(&name).await.unwrap().owner_references().len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_visit_reads_nothing_but_the_secrets() {
+    let Some(namespace) = Namespace::with_secrets().await else { return };
+    namespace.make("demo", spec()).await;
+    let before = namespace.calls();
+    let written = namespace.visit("demo").await.unwrap();
+    assert_eq!(namespace.calls() - before - written, 3);
+    assert_eq!(written, 9, "six objects, the finalizer, the status and an event");
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 use crate::chat_nodes::Fleet;
 use crate::faults::{Fault, Faults, Place};
-use crate::namespace::{Namespace, Operator, spec};
+use crate::namespace::{Namespace, spec};
+use crate::newborn::Operator;
 
 /// Points that are tried at once.
 const AT_ONCE: usize = 6;

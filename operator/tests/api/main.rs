@@ -16,6 +16,7 @@ mod exchanges;
 mod faults;
 mod many;
 mod namespace;
+mod newborn;
 mod optional;
 mod process;
 mod program;

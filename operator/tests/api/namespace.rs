@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{Method, Request, request};
 use crds::VibeTalkClusterStatus;
@@ -27,11 +27,13 @@ use operator::{MANAGER, controller, http};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
 use crate::broker::Broker;
 use crate::faults::{FaultLayer, Faults};
+use crate::newborn::Operator;
 use crate::server::{Server, server};
 use crate::watch_faults::WatchFaultLayer;
 
@@ -42,9 +44,9 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What the operator has asked of the API server, beside its watches.
 #[derive(Default)]
-struct Calls {
-    all: AtomicUsize,
-    writes: AtomicUsize,
+pub struct Calls {
+    pub all: AtomicUsize,
+    pub writes: AtomicUsize,
 }
 
 /// Where one test lives.
@@ -205,7 +207,7 @@ impl Namespace {
     pub async fn visit_as(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
         self.catch_up(&raw.name_any()).await;
         let before = self.calls.writes.load(Ordering::SeqCst);
-        reconcile(Arc::new(raw), self.context.clone()).await?;
+        reconcile(Arc::new(raw), Instant::now(), self.context.clone()).await?;
         Ok(self.calls.writes.load(Ordering::SeqCst) - before)
     }
 
@@ -283,9 +285,7 @@ impl Namespace {
         let context = Arc::new(context(self.server, &self.calls, Duration::from_secs(60), faults));
         let stop = CancellationToken::new();
         self.follow_into(context.clone(), (stop.clone(), in_watches));
-        let operator = Operator { context, calls: self.calls.clone(), stop };
-        operator.reads(&self.name).await;
-        operator
+        Operator::born(context, self.calls.clone(), (&self.name, stop)).await
     }
 
     /// Starts the operator on this namespace, as it runs in a cluster; it ends with the test.
@@ -334,52 +334,6 @@ impl Namespace {
         K: Clone + std::fmt::Debug + DeserializeOwned,
     {
         self.api::<K>().get_opt(name).await.unwrap().is_some()
-    }
-}
-
-/// One life of the operator.
-pub struct Operator {
-    context: Arc<Context>,
-    calls: Arc<Calls>,
-    stop: CancellationToken,
-}
-
-impl Operator {
-    /// Finds out which of the optional kinds there are, and what of them.
-    pub async fn learn_kinds(&self, namespace: &str) {
-        self.context.apis.probe(&self.context.client).await;
-        self.reads(namespace).await;
-    }
-
-    async fn reads(&self, namespace: &str) {
-        let (scope, Context { cache, apis, .. }) = (Some(namespace.to_owned()), &*self.context);
-        eventually("the operator has read what is there", async || {
-            cache.unfilled(&scope, |kind| apis.serves(kind)).is_none()
-        })
-        .await;
-    }
-
-    /// Waits until it has seen this version of a cluster's object.
-    pub async fn sees(&self, (namespace, name): (&str, &str), kind: Kind, version: &str) {
-        eventually(&format!("the operator sees version {version} of {kind} {name}"), async || {
-            let children =
-                self.context.cache.children((namespace, name), |kind| self.context.apis.serves(kind));
-            children.get(kind).is_some_and(|live| live["metadata"]["resourceVersion"] == version)
-        })
-        .await;
-    }
-
-    /// One visit, and how much it wrote to the API server.
-    pub async fn visit(&self, raw: RawCluster) -> Result<usize, operator::reconcile::Error> {
-        let before = self.calls.writes.load(Ordering::SeqCst);
-        reconcile(Arc::new(raw), self.context.clone()).await?;
-        Ok(self.calls.writes.load(Ordering::SeqCst) - before)
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        self.stop.cancel();
     }
 }
 

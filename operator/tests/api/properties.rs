@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 
 use self::mutation::{Mutation, Sort};
 use crate::faults::Faults;
-use crate::namespace::{Namespace, Operator};
+use crate::namespace::Namespace;
+use crate::newborn::Operator;
 
 /// Namespaces that share the work.
 const AT_ONCE: usize = 4;
@@ -73,7 +74,7 @@ impl Bench {
         let operator = namespace.newborn(Faults::none(), Faults::none()).await;
         operator.learn_kinds(&namespace.name).await;
         namespace.broker.state.page.store(500, Ordering::SeqCst);
-        let rules = messages(&schema);
+        let rules = crds::yaml::rule_messages();
         let mut bench = Self { namespace, operator, schema, rules, bases: Vec::new() };
         for (name, spec) in bases::all() {
             bench.namespace.try_make(name, spec.clone()).await.unwrap();
@@ -212,18 +213,6 @@ fn essence(mut object: Value) -> Value {
         object["data"]["config.yaml"] = lines.join("\n").into();
     }
     object
-}
-
-/// The messages of all rules at and below a place of the schema.
-fn messages(schema: &Value) -> Vec<String> {
-    let below: Vec<_> = match schema {
-        Value::Object(fields) => fields.values().collect(),
-        Value::Array(elements) => elements.iter().collect(),
-        _ => Vec::new(),
-    };
-    let own = schema["x-kubernetes-validations"].as_array();
-    let own = own.into_iter().flatten().map(|rule| rule["message"].as_str().unwrap().to_owned());
-    own.chain(below.into_iter().flat_map(messages)).collect()
 }
 
 /// Every refusal, and of what is taken all or one of each property, another sort from one to the next.

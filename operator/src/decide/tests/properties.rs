@@ -23,6 +23,7 @@ const CASES: u32 = 16;
 enum Fate {
     AsIs,
     Deleted,
+    Unsure,
     Changed,
     Unread,
     Taken,
@@ -93,7 +94,7 @@ prop_compose! {
     fn any_disturbance()(
         fates in proptest::collection::vec(
             prop_oneof![
-                4 => Just(Fate::AsIs), 1 => Just(Fate::Deleted), 1 => Just(Fate::Changed),
+                4 => Just(Fate::AsIs), 1 => Just(Fate::Deleted), 1 => Just(Fate::Unsure), 1 => Just(Fate::Changed),
                 1 => Just(Fate::Unread), 1 => Just(Fate::Taken), 1 => Just(Fate::Going),
             ],
             Kind::ALL.len(),
@@ -150,6 +151,10 @@ fn befall(world: &mut World, kind: Kind, fate: Fate) {
     match fate {
         Fate::AsIs => {}
         Fate::Deleted => drop(world.observed.children.0.insert(kind, Seen::Known(None))),
+        Fate::Unsure => {
+            world.observed.children.0.insert(kind, Seen::Known(None));
+            world.observed.unsure.insert(kind);
+        }
         Fate::Unread => drop(world.observed.children.0.insert(kind, Seen::Unknown("403".to_owned()))),
         Fate::Changed => world.live(kind)["metadata"]["labels"] = json!({}),
         Fate::Taken => world.live(kind)["metadata"]["ownerReferences"] = json!([{ "uid": "other" }]),
@@ -241,6 +246,9 @@ proptest! {
         let plan = world.plan();
         let touched: BTreeSet<_> = plan.apply.iter().map(|object| object.kind)
             .chain(plan.prune.iter().map(|prune| prune.kind)).collect();
+        for object in &plan.apply {
+            prop_assert_eq!(object.is_new(), world.observed.unsure.contains(&object.kind), "{}", object.kind);
+        }
         for kind in touched {
             prop_assert!(!world.observed.lacks(kind), "{kind} is not there");
             match &world.observed.children.0[&kind] {

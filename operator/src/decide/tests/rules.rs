@@ -35,7 +35,10 @@ pub(in crate::decide) fn does(plan: &Plan) -> Vec<String> {
         BrokerAction::Reap(queue) => format!("reap {queue}"),
     }));
     words.extend(plan.marks.iter().map(|mark| format!("mark {} {:?}", mark.pod, mark.cost)));
-    words.extend(plan.apply.iter().map(|object| format!("apply {}", object.kind)));
+    words.extend(plan.apply.iter().map(|object| {
+        let verb = if object.is_new() { "make" } else { "apply" };
+        format!("{verb} {}", object.kind)
+    }));
     words.extend(plan.prune.iter().map(|Prune { kind, .. }| format!("prune {kind}")));
     words.extend(plan.orders.iter().map(|NodeOrder { pod, order, .. }| {
         let listen: Vec<_> = order.listen.iter().map(|plan| plan.epoch).collect();

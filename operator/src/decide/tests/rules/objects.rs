@@ -30,6 +30,15 @@ pub(super) const ROWS: &[Row] = &[
         does: &["apply Service"],
     },
     Row {
+        rule: "an object whose name something else may have is made, and put over nothing",
+        given: |world| {
+            world.observed.children.0.insert(Kind::Service, Seen::Known(None));
+            world.observed.unsure.insert(Kind::Service);
+        },
+        says: &[],
+        does: &["make Service"],
+    },
+    Row {
         rule: "a field changed by hand is put right",
         given: |world| world.live(Kind::Service)["spec"]["ports"][0]["targetPort"] = 1.into(),
         says: &[],
