@@ -26,6 +26,7 @@ pub mod report;
 pub mod resources;
 pub mod run;
 pub mod settled;
+pub mod skew;
 pub mod telemetry;
 pub mod turns;
 

@@ -27,6 +27,11 @@ const VISITS_WAITING: Name =
 const CHANGES_WAITING: Name =
     ("vibetalk_operator_changes_waiting", "Changes of objects and pods that wait to be taken up.");
 
+const SCHEMA_FIELDS_MISSING: Name = (
+    "vibetalk_operator_schema_fields_missing",
+    "Fields of the resource that the API server's schema lacks: what users write there is dropped.",
+);
+
 /// In seconds.
 const VISIT_BUCKETS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -45,6 +50,7 @@ pub struct Metrics {
     visits_running: IntGauge,
     visits_waiting: IntGauge,
     changes_waiting: IntGauge,
+    schema_fields_missing: IntGauge,
 }
 
 /// Counted until it is dropped.
@@ -75,6 +81,7 @@ impl Metrics {
             visits_running: gauge(at, VISITS_RUNNING)?,
             visits_waiting: gauge(at, VISITS_WAITING)?,
             changes_waiting: gauge(at, CHANGES_WAITING)?,
+            schema_fields_missing: gauge(at, SCHEMA_FIELDS_MISSING)?,
             registry,
         })
     }
@@ -97,6 +104,11 @@ impl Metrics {
     /// So many changes wait.
     pub fn changes_waiting(&self, count: usize) {
         self.changes_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The API server's schema lacks so many fields.
+    pub fn schema_fields_missing(&self, count: usize) {
+        self.schema_fields_missing.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A visit has ended.

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::rabbitmq::{NODE_AWAY, SURVEY_AGE, Surveys};
 use crate::reconcile::Context;
 use crate::settled::Settled;
-use crate::{MANAGER, controller, http, lease};
+use crate::{MANAGER, controller, http, lease, skew};
 
 /// Between two attempts to find the resource at the start.
 const RETRY: Duration = Duration::from_secs(3);
@@ -75,6 +75,8 @@ async fn work(
         () = served(&ctx.client, &namespaces) => readiness.set(),
         () = stop.cancelled() => return Ok(()),
     }
+    // Beside the work, which does not depend on it.
+    tokio::spawn(skew::look(ctx.client.clone(), ctx.metrics.clone()));
     let lease_namespace =
         args.defaults.pod_namespace.clone().unwrap_or_else(|| ctx.client.default_namespace().to_owned());
     let mut lease = lease::join(ctx.client.clone(), &lease_namespace, identity(args))
@@ -89,6 +91,8 @@ async fn work(
         }
     }
     tracing::info!(?namespaces, "leading");
+    // The definition may have changed while another operator led.
+    tokio::spawn(skew::look(ctx.client.clone(), ctx.metrics.clone()));
     let mut controllers = pin!(controller::run(ctx, &namespaces, stop.clone()));
     tokio::select! {
         () = &mut controllers => if !stop.is_cancelled() { bail!("the watch of the API server has ended") },

@@ -26,4 +26,5 @@ mod repartition;
 mod scaling;
 mod schema;
 mod server;
+mod skew;
 mod watch_faults;

@@ -218,7 +218,7 @@ async fn install_optional_kinds(admin: &Client) -> bool {
     true
 }
 
-async fn install(admin: &Client, definition: CustomResourceDefinition) {
+pub async fn install(admin: &Client, definition: CustomResourceDefinition) {
     let api: Api<CustomResourceDefinition> = Api::all(admin.clone());
     let name = definition.metadata.name.clone().unwrap();
     api.patch(&name, &PatchParams::apply("test"), &Patch::Apply(&definition)).await.unwrap();
