@@ -32,7 +32,11 @@ pub async fn live(world: Rc<World>, user: UserNumber, (due, turn): (Instant, Own
                 let who = oracle.run().user(user.0);
                 return oracle.verdict.add(Kind::ClientLost, || format!("{who} cannot go on: {why}"));
             }
-            End::Moved => Duration::ZERO,
+            // The node is going away: another one will do.
+            End::Moved => {
+                tries += 1;
+                Duration::ZERO
+            }
             End::Cut | End::Broken(_) => {
                 note(&world, &end);
                 tries += 1;

@@ -37,7 +37,7 @@ pub fn take_answer(bytes: &[u8]) -> Answer {
     let status = lines.next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("101") {
         let body = String::from_utf8_lossy(&bytes[end + 4..]);
-        return refused(&format!("{status} {}", body.chars().take(200).collect::<String>()));
+        return refused(&format!("{status} {}", code(&body)));
     }
     let mut headers = lines.filter_map(|line| line.split_once(':'));
     let accept = headers.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-accept"));
@@ -45,6 +45,12 @@ pub fn take_answer(bytes: &[u8]) -> Answer {
         Some((_, value)) if value.trim() == ACCEPT => Answer::Accepted(end + 4),
         _ => refused("an upgrade without the right sec-websocket-accept"),
     }
+}
+
+/// The code of a problem document, or how the body begins.
+fn code(body: &str) -> String {
+    let code = body.split_once(r#""code":""#).and_then(|(_, rest)| rest.split('"').next());
+    code.map_or_else(|| body.chars().take(80).collect(), str::to_owned)
 }
 
 fn refused(what: &str) -> Answer {

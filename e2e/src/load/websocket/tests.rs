@@ -45,7 +45,7 @@ fn a_handshake_is_accepted_only_with_the_right_key() {
     assert_eq!(take_answer(&good[..40]), Answer::Unfinished);
     let bad = b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: x\r\n\r\n";
     assert!(matches!(take_answer(bad), Answer::Refused(_)));
-    let full = b"HTTP/1.1 503 Service Unavailable\r\n\r\nnode_full";
+    let full = b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"code\":\"node_full\",\"detail\":\"d\"}";
     assert_eq!(take_answer(full), Answer::Refused("HTTP/1.1 503 Service Unavailable node_full".to_owned()));
 }
 
