@@ -42,6 +42,7 @@ use generator::{Outcome, Plan};
 use history::Compared;
 use message::Run;
 use meter::Meter;
+use oracle::Kind;
 use profile::Profile;
 use report::About;
 pub use report::Report;
@@ -150,7 +151,14 @@ async fn on(
     let faults = inflict(service, (profile, begins), progress);
     let (mut outcome, ()) = tokio::try_join!(generator::run(plan, (meter, *progress)), faults)?;
     let compare = history::compare(&mut outcome.oracle, (&cast, &tokens, &rest));
-    let compared = progress.step("compare with the store", compare).await?;
+    let compared = match progress.step("compare with the store", compare).await {
+        Ok(compared) => compared,
+        // What is known so far is worth to be told.
+        Err(error) => {
+            outcome.oracle.verdict.add(Kind::NoHistory, || format!("{error:#}"));
+            Compared::default()
+        }
+    };
     Ok((outcome, compared))
 }
 

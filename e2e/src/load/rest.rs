@@ -14,7 +14,7 @@ use super::generator::Way;
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
 /// How long a request may be put off by the service.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks a service.
 #[derive(Debug)]

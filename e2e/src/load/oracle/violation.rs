@@ -38,6 +38,8 @@ pub enum Kind {
     NotStored,
     /// The store holds what no reader got.
     NotShown,
+    /// The history could not be read.
+    NoHistory,
     /// A client had to give up.
     ClientLost,
 }
