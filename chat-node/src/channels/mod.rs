@@ -14,6 +14,7 @@ pub mod groups;
 pub mod history;
 mod introduce;
 pub mod list;
+mod listening;
 pub mod log;
 pub mod permit;
 mod publish;
@@ -50,6 +51,7 @@ pub struct Channels {
     metrics: Arc<Metrics>,
     views: Views,
     slow_mode: Mutex<SlowMode>,
+    newcomers: listening::Newcomers,
     repaired: fold::Repaired,
     fills: Arc<tokio::sync::Semaphore>,
 }
@@ -80,6 +82,7 @@ impl Channels {
             log: log::Log::new(Arc::clone(&store), ids.clone(), publish::Behind(channels.clone())),
             views: Views::new(Arc::clone(&store), lookups, posting),
             slow_mode: Mutex::default(),
+            newcomers: listening::Newcomers::default(),
             repaired: fold::Repaired::default(),
             fills: Arc::new(tokio::sync::Semaphore::new(fill::AT_ONCE)),
             store,

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::Channels;
 use super::send::now;
-use crate::bus::{Envelope, Notice, Received, Topic};
+use crate::bus::{Envelope, Notice, Received};
 use crate::hub::room::{Passed, Room};
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::codec;
 use crate::protocol::frame::{Event, ServerFrame};
 use crate::protocol::message::Entry;
-use crate::store::ChannelKind;
 
 impl Channels {
     /// Takes in what came over the bus.
@@ -29,24 +28,6 @@ impl Channels {
                 self.introduce_missed_soon(self.hub.connections.users());
             }
         }
-    }
-
-    fn listening(self: &Arc<Self>, topics: Vec<Topic>) {
-        let mut users = Vec::new();
-        let mut rooms: Vec<Arc<Room>> = Vec::new();
-        for topic in topics {
-            match topic {
-                Topic::User(user) => users.push(user),
-                Topic::Channel(channel) => rooms.extend(self.hub.room(channel)),
-            }
-        }
-        let concerned = |room: &Arc<Room>| match &room.kind {
-            ChannelKind::Group(_) => false,
-            ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
-        };
-        rooms.extend(self.hub.rooms().into_iter().filter(concerned));
-        self.compare_soon(rooms);
-        self.introduce_missed_soon(users);
     }
 
     fn receive_notice(self: &Arc<Self>, envelope: Envelope) {
