@@ -88,7 +88,7 @@ impl Node {
     /// [`StartError`]; a store that does not answer is none, but waited for.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        let bound = Bound::bind(&config, &metrics).await?;
+        let bound = Bound::bind(&config, &metrics)?;
         let store = store::open(&config).await?;
         let (bus, received) = bus(&config, &metrics)?;
         let clock: Arc<dyn Clock> = Arc::new(System);
@@ -101,7 +101,7 @@ impl Node {
     /// [`StartError`].
     pub async fn start_on(config: Config, services: Services) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        Bound::bind(&config, &metrics).await?.serve(config, services).await
+        Bound::bind(&config, &metrics)?.serve(config, services).await
     }
 
     /// Waits until the platform orders the node to drain.
@@ -126,9 +126,9 @@ struct Bound {
 }
 
 impl Bound {
-    async fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
-        let (listener, address) = listen_on(config.listen).await?;
-        let (admin_listener, admin_address) = listen_on(config.admin_listen).await?;
+    fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+        let (listener, address) = listen_on(config.listen)?;
+        let (admin_listener, admin_address) = listen_on(config.admin_listen)?;
         let status = Arc::new(Status::new(config.node.clone(), Arc::clone(metrics)));
         let mut tasks = JoinSet::new();
         let (router, limits) = (admin::router(Arc::clone(&status)), Arc::clone(&config.limits));
@@ -155,8 +155,8 @@ impl Bound {
     }
 }
 
-async fn listen_on(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
-    listen::bind(address).await.map_err(|error| StartError::Listen { address, error })
+fn listen_on(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    listen::bind(address).map_err(|error| StartError::Listen { address, error })
 }
 
 fn bus(

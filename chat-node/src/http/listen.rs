@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +25,10 @@ use crate::limits::Limits;
 const HEAD_BYTES: usize = 32 * 1024;
 /// Most header fields of a request.
 const HEADER_FIELDS: usize = 64;
+/// How many connections wait at most to be accepted; the system cuts it to its own bound (`net.core.somaxconn`). When a
+/// node or its network comes back, some thousand clients come at once. Whom the queue has no room for asks again after
+/// a second and then at ever longer intervals, and waits half a minute for what takes a moment.
+const BACKLOG: u32 = 4_096;
 /// How long to wait after the system gave no connection, for want of file descriptors for example.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
 
@@ -32,8 +36,12 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Those of the system.
-pub async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await?;
+pub fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As `TcpListener::bind` does: the port of a process that has just ended is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
