@@ -13,6 +13,7 @@ use chat_node::api::reads::ReadUpTo;
 use chat_node::auth::{SigningKey, Tokens};
 use chat_node::bus::Envelope;
 use chat_node::http::extract::parse;
+use chat_node::ids::ServerId;
 use chat_node::limits::Limits;
 use chat_node::protocol::codec::decode;
 use chat_node::session::{Input, Output, Session};
@@ -73,7 +74,7 @@ proptest! {
     fn no_sequence_of_frames_makes_a_session_say_more_than_it_was_asked(
         frames in prop::collection::vec(hostile(FRAMES), 0..60),
     ) {
-        let mut session = Session::new(Arc::new(Limits::default()), None, Instant::now());
+        let mut session = Session::new(Arc::new(Limits::default()), ServerId::new(7).unwrap(), Instant::now());
         let (mut said, asked) = (0, frames.len());
         for bytes in frames {
             session.handle(Input::Text(&String::from_utf8_lossy(&bytes)), Instant::now());

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chat_node::ids::ServerId;
 use chat_node::limits::Limits;
 use chat_node::protocol::codec::decode;
 use chat_node::session::{Input, Session};
@@ -11,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let _ = decode(text);
-    let mut session = Session::new(Arc::new(Limits::default()), None, Instant::now());
+    let server_id = ServerId::new(7).expect("a server id");
+    let mut session = Session::new(Arc::new(Limits::default()), server_id, Instant::now());
     session.handle(Input::Text(text), Instant::now());
     while session.poll().is_some() {}
 });

@@ -14,7 +14,7 @@ use crate::channels::follow::Follower;
 use crate::error::CloseReason;
 use crate::hub::connections::{ConnectionId, Order, OrderReceiver};
 use crate::hub::send_queue::{Due, SendQueue, SendQueueReader};
-use crate::ids::{ChannelId, Position};
+use crate::ids::{ChannelId, Position, ServerId};
 use crate::protocol::codec::{self, Encoded};
 use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::{Draft, Fetch, Identify, ServerFrame};
@@ -29,6 +29,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Entered {
     /// Its name.
     pub connection: ConnectionId,
+    /// What the node is named by to it.
+    pub server_id: ServerId,
     /// What the node tells it.
     pub orders: OrderReceiver,
     /// Where its events are put.
@@ -59,7 +61,7 @@ pub fn drive<T: Transport>(
     mut transport: T,
     entered: Entered,
 ) -> impl Future<Output = ()> + Send {
-    let session = Session::new(Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
+    let session = Session::new(Arc::clone(&gateway.limits), entered.server_id, now());
     let mut driver = Driver::new(gateway, session, (entered, Form::Dialogue, None));
     async move { driver.serve(&mut transport).await }
 }
@@ -72,7 +74,7 @@ pub async fn answer(
     (identity, request): (Identity, Request),
 ) {
     let form = request.form;
-    let session = Session::requested(request, Arc::clone(&gateway.limits), gateway.ids.server_id(), now());
+    let session = Session::requested(request, Arc::clone(&gateway.limits), entered.server_id, now());
     let mut driver = Driver::new(gateway, session, (entered, form, Some(identity)));
     driver.serve(transport).await;
 }
@@ -97,7 +99,7 @@ impl Driver {
         session: Session,
         (entered, form, caller): (Entered, Form, Option<Identity>),
     ) -> Self {
-        let Entered { connection, orders, queue, reader } = entered;
+        let Entered { connection, orders, queue, reader, .. } = entered;
         let place = Place::new(Arc::clone(&gateway), connection, form);
         let (work, user, watched) = (Work::default(), None, Watched::new());
         Self { gateway, place, session, work, orders, queue, reader, caller, user, watched }

@@ -103,6 +103,10 @@ impl Gateway {
     /// [`ErrorCode::NodeFull`], [`ErrorCode::TooManyConnections`].
     pub fn enter(&self, address: Option<IpAddr>, queue_bytes: usize) -> Result<Entered, Problem> {
         let refused = |code, message: &str| Problem::retry(code, message, AGAIN);
+        // Nor can it number what a client sends; other nodes may well have the store.
+        let Some(server_id) = self.ids.server_id() else {
+            return Err(refused(ErrorCode::NodeFull, "this node is cut off from the store; try again"));
+        };
         let (queue, reader) = send_queue(queue_bytes);
         let entered = self.hub.connections.enter(&queue, address);
         let (connection, orders) = entered.map_err(|no_room| match no_room {
@@ -117,6 +121,6 @@ impl Gateway {
             self.hub.connections.remove(connection);
             return Err(refused(ErrorCode::NodeFull, "this node is going away; try again"));
         }
-        Ok(Entered { connection, orders, queue, reader })
+        Ok(Entered { connection, server_id, orders, queue, reader })
     }
 }

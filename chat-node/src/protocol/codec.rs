@@ -221,7 +221,8 @@ mod tests {
             encode(&ServerFrame::Error(refusal)).as_str(),
             r#"{"op":"error","code":"rate_limited","message":"slow down","nonce":"n-1","retry_after_ms":5}"#
         );
-        let hello = ServerFrame::Hello { heartbeat_ms: 30_000, server_id: crate::ids::ServerId::new(7) };
+        let hello =
+            ServerFrame::Hello { heartbeat_ms: 30_000, server_id: crate::ids::ServerId::new(7).unwrap() };
         assert_eq!(encode(&hello).as_str(), r#"{"op":"hello","heartbeat_ms":30000,"server_id":7}"#);
     }
 

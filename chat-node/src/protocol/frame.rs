@@ -107,12 +107,12 @@ pub enum ServerFrame<'a> {
         /// How often the client must say something, in ms.
         heartbeat_ms: u64,
         /// The node's leased number.
-        server_id: Option<ServerId>,
+        server_id: ServerId,
     },
     /// The client is signed in.
     Ready {
         /// The node's leased number.
-        server_id: Option<ServerId>,
+        server_id: ServerId,
         /// Who the client is.
         user: &'a User,
         /// The user's channels.

@@ -42,7 +42,7 @@ use crate::protocol::frame::{Refusal, ServerFrame};
 #[derive(Debug)]
 pub struct Session {
     limits: Arc<Limits>,
-    server_id: Option<ServerId>,
+    server_id: ServerId,
     form: Form,
     stage: Stage,
     timers: Timers,
@@ -74,7 +74,7 @@ struct Live {
 
 impl Session {
     /// A connection that has just been made, to the node with this id.
-    pub fn new(limits: Arc<Limits>, server_id: Option<ServerId>, now: Instant) -> Self {
+    pub fn new(limits: Arc<Limits>, server_id: ServerId, now: Instant) -> Self {
         let mut session = Self::at(Stage::Greeted, Form::Dialogue, (limits, server_id), now);
         let heartbeat_ms = milliseconds(session.limits.heartbeat);
         session.write(&ServerFrame::Hello { heartbeat_ms, server_id });
@@ -82,12 +82,7 @@ impl Session {
     }
 
     /// A request that has just come, from a user whom the driver knows.
-    pub fn requested(
-        request: Request,
-        limits: Arc<Limits>,
-        server_id: Option<ServerId>,
-        now: Instant,
-    ) -> Self {
+    pub fn requested(request: Request, limits: Arc<Limits>, server_id: ServerId, now: Instant) -> Self {
         let Request { form, cursors } = request;
         let stage = Stage::Identifying { cursors: cursors.clone() };
         let mut session = Self::at(stage, form, (limits, server_id), now);
@@ -95,12 +90,7 @@ impl Session {
         session
     }
 
-    fn at(
-        stage: Stage,
-        form: Form,
-        (limits, server_id): (Arc<Limits>, Option<ServerId>),
-        now: Instant,
-    ) -> Self {
+    fn at(stage: Stage, form: Form, (limits, server_id): (Arc<Limits>, ServerId), now: Instant) -> Self {
         let mut timers = Timers::default();
         timers.set(Wake::IdentifyDeadline, now + limits.identify);
         let bucket = Bucket::per_minute(limits.commands_per_minute);

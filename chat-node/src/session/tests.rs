@@ -19,7 +19,7 @@ struct Client {
 impl Client {
     fn greeted() -> Self {
         let now = Instant::now();
-        let session = Session::new(Arc::new(Limits::default()), ServerId::new(7), now);
+        let session = Session::new(Arc::new(Limits::default()), ServerId::new(7).unwrap(), now);
         let mut client = Self { session, now };
         assert_eq!(client.written(), [r#"{"op":"hello","heartbeat_ms":30000,"server_id":7}"#]);
         client
@@ -38,7 +38,8 @@ impl Client {
         let now = Instant::now();
         let cursors: Cursors = cursors.parse().unwrap();
         let request = Request { form, cursors: cursors.clone() };
-        let session = Session::requested(request, Arc::new(Limits::default()), ServerId::new(7), now);
+        let session =
+            Session::requested(request, Arc::new(Limits::default()), ServerId::new(7).unwrap(), now);
         let mut client = Self { session, now };
         assert_eq!(client.outputs(), [Output::Welcome(cursors)]);
         let outputs = client.welcomed();

@@ -10,6 +10,7 @@ use crate::admin::status::Status;
 use crate::bus::in_process::InProcessBroker;
 use crate::clock::System;
 use crate::config::{Config, Options};
+use crate::error::ErrorCode;
 use crate::gateway::long_poll;
 use crate::hub::room::Room;
 use crate::ids::UserId;
@@ -17,13 +18,18 @@ use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::node::engine::Engine;
 use crate::protocol::message::Entry;
+use crate::store::Store;
 use crate::store::bucket::BucketLength;
 use crate::store::embedded::Embedded;
+use crate::store::faulty::Faulty;
 
 async fn engine() -> Engine {
+    engine_on(Arc::new(Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap())).await
+}
+
+async fn engine_on(store: Arc<dyn Store>) -> Engine {
     let config = Config::load(Options::parse_from(["chat-node", "--data", "/nowhere"])).unwrap();
     let clock = Arc::new(System);
-    let store = Arc::new(Embedded::in_memory(BucketLength::default(), clock.clone()).unwrap());
     let (bus, received) = InProcessBroker::default().join();
     let services = Services { store, bus: Arc::new(bus), received, clock };
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -166,4 +172,22 @@ async fn the_cursors_of_a_poll_are_those_of_who_has_read_its_frames() {
     let types: Vec<_> = answer["frames"].as_array().unwrap().iter().map(|frame| &frame["type"]).collect();
     assert_eq!(types, ["void", "channel_delete", "channel_create"]);
     assert_eq!(answer["cursors"], format!("1:0,{channel}:5"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_cut_off_from_the_store_lets_nobody_in_and_keeps_who_is_there() {
+    let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+    let store = Faulty::new(Arc::new(store));
+    let engine = engine_on(store.clone()).await;
+    let enter = || engine.gateway.enter(None, 1_000);
+    let here = enter().unwrap();
+    store.set_down(true);
+    let mut held = engine.gateway.ids.watch();
+    held.wait_for(Option::is_none).await.unwrap();
+    let refused = enter().unwrap_err();
+    assert!(refused.code == ErrorCode::NodeFull && refused.message.contains("cut off"), "{refused:?}");
+    assert_eq!(engine.gateway.hub.connections.count(), 1, "{here:?}");
+    store.set_down(false);
+    held.wait_for(Option::is_some).await.unwrap();
+    assert!(enter().is_ok());
 }
