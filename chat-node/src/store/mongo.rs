@@ -19,15 +19,16 @@ use super::{
 };
 use crate::ids::{ChannelId, Position, UserId};
 use crate::protocol::message::{Entry, Message, User};
-use call::within;
+use calls::{Calls, within};
 use entry_rows::EntryRow;
 use summary::Summary;
 
-mod call;
+mod calls;
 mod changes;
 mod channels;
 mod entries;
 mod entry_rows;
+mod failure;
 mod groups;
 mod history;
 mod insert;
@@ -48,6 +49,7 @@ const CONNECTIONS: u32 = 64;
 /// A [`Store`] in one database of a MongoDB-compatible server.
 pub struct Mongo {
     database: Database,
+    calls: Calls,
     bucket: BucketLength,
     summary: Summary,
 }
@@ -66,7 +68,7 @@ impl Mongo {
         options.app_name.get_or_insert_with(|| "chat-node".to_owned());
         options.connect_timeout.get_or_insert(CONNECT_WITHIN);
         options.server_selection_timeout.get_or_insert(SELECT_WITHIN);
-        options.max_pool_size.get_or_insert(CONNECTIONS);
+        let calls = Calls::new(*options.max_pool_size.get_or_insert(CONNECTIONS));
         options.write_concern = Some(WriteConcern::majority());
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
@@ -75,7 +77,7 @@ impl Mongo {
         options.retry_reads = Some(false);
         options.max_adaptive_retries = Some(0);
         let client = Client::with_options(options).map_err(invalid)?;
-        Ok(Self { database: client.database(database), bucket, summary: Summary::default() })
+        Ok(Self { database: client.database(database), calls, bucket, summary: Summary::default() })
     }
 
     fn entries(&self) -> Collection<EntryRow> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
-use super::call::{call, within};
+use super::calls::within;
 use super::entry_rows::EntryRow;
 use super::rows::{bson, signed};
 use super::{Mongo, reactions};
@@ -36,14 +36,17 @@ impl ChangeStore for Mongo {
     }
 
     async fn set_folded(&self, channel: ChannelId, position: Position) -> Result<(), StoreError> {
-        let (channels, raise) = (self.channels(), doc! { "$max": { "folded": position } });
-        call(|| async { channels.update_one(doc! { "_id": channel }, raise.clone()).await }).await?;
+        let (id, raise) = (doc! { "_id": channel }, doc! { "$max": { "folded": position } });
+        let raise = self.calls.run((self.channels(), id, raise), async |(channels, id, raise)| {
+            channels.update_one(id, raise).await
+        });
+        raise.await?;
         Ok(())
     }
 
     async fn message(&self, channel: ChannelId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let entries = self.entries();
-        let row = call(|| async { entries.find_one(standing(channel, id)).await }).await?;
+        let input = (self.entries(), standing(channel, id));
+        let row = self.calls.run(input, async |(entries, standing)| entries.find_one(standing).await).await?;
         row.map(EntryRow::message).transpose()
     }
 
@@ -93,8 +96,11 @@ async fn fold(mongo: &Mongo, entry: &ChangeEntry) -> Result<(), StoreError> {
             let guard = doc! { "_id": channel, "settings_at": { "$lt": position } };
             let settings = bson(settings)?;
             let change = doc! { "$set": { "settings": settings, "settings_at": position } };
-            let channels = mongo.channels();
-            call(|| async { channels.update_one(guard.clone(), change.clone()).await }).await?;
+            let set =
+                mongo.calls.run((mongo.channels(), guard, change), async |(channels, guard, change)| {
+                    channels.update_one(guard, change).await
+                });
+            set.await?;
             Ok(())
         }
     }
@@ -141,8 +147,10 @@ async fn scrub(mongo: &Mongo, edits: Document) -> Result<(), StoreError> {
         "$set": { "change.content": "" },
         "$unset": { "change.mentions": "", "change.mention_everyone": "", "change.embeds": "" },
     };
-    let entries = mongo.entries();
-    call(|| async { entries.update_many(edits.clone(), empty.clone()).await }).await?;
+    let scrub = mongo.calls.run((mongo.entries(), edits, empty), async |(entries, edits, empty)| {
+        entries.update_many(edits, empty).await
+    });
+    scrub.await?;
     Ok(())
 }
 
@@ -153,8 +161,10 @@ pub(super) async fn is_standing(
     id: MessageId,
 ) -> Result<bool, StoreError> {
     let entries = mongo.entries().clone_with_type::<Document>();
-    let found = || async { entries.find_one(standing(channel, id)).projection(doc! { "_id": 1 }).await };
-    Ok(call(found).await?.is_some())
+    let found = mongo.calls.run((entries, standing(channel, id)), async |(entries, standing)| {
+        entries.find_one(standing).projection(doc! { "_id": 1 }).await
+    });
+    Ok(found.await?.is_some())
 }
 
 /// The filter for a message that is not deleted.
@@ -163,9 +173,10 @@ fn standing(channel: ChannelId, id: MessageId) -> Document {
 }
 
 async fn update(mongo: &Mongo, guard: Document, change: Document) -> Result<u64, StoreError> {
-    let entries = mongo.entries();
-    let done = call(|| async { entries.update_one(guard.clone(), change.clone()).await }).await?;
-    Ok(done.matched_count)
+    let update = mongo.calls.run((mongo.entries(), guard, change), async |(entries, guard, change)| {
+        entries.update_one(guard, change).await
+    });
+    Ok(update.await?.matched_count)
 }
 
 async fn find(
@@ -173,10 +184,9 @@ async fn find(
     filter: Document,
     (order, limit): (Document, usize),
 ) -> Result<Vec<EntryRow>, StoreError> {
-    let entries = mongo.entries();
-    let read = || async {
-        let found = entries.find(filter.clone()).sort(order.clone()).limit(limit as i64);
-        found.await?.try_collect::<Vec<_>>().await
-    };
-    Ok(call(read).await?)
+    let input = (mongo.entries(), filter, order, limit as i64);
+    let read = mongo.calls.run(input, async |(entries, filter, order, limit)| {
+        entries.find(filter).sort(order).limit(limit).await?.try_collect::<Vec<_>>().await
+    });
+    Ok(read.await?)
 }

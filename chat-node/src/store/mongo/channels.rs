@@ -1,11 +1,10 @@
 //! Channels and their heads.
 
 use futures::TryStreamExt;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::Mongo;
-use super::call::call;
 use super::rows::{ChannelRow, HeadRow, ReservedRow, at, bson, pair, revision, signed, unsigned};
 use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, Position, Revision, UserId};
@@ -20,21 +19,21 @@ pub(super) async fn heads(
     ids: &[ChannelId],
 ) -> Result<Vec<(ChannelId, Position)>, StoreError> {
     let channels = mongo.channels().clone_with_type::<HeadRow>();
-    let ids: Vec<_> = ids.iter().map(|id| Bson::from(*id)).collect();
-    let read = || async {
-        let found = channels.find(doc! { "_id": { "$in": ids.clone() } }).projection(doc! { "head": 1 });
+    let ids = doc! { "_id": { "$in": ids.to_vec() } };
+    let read = mongo.calls.run((channels, ids), async |(channels, ids)| {
+        let found = channels.find(ids).projection(doc! { "head": 1 });
         found.await?.try_collect::<Vec<_>>().await
-    };
-    call(read).await?.into_iter().map(HeadRow::head).collect()
+    });
+    read.await?.into_iter().map(HeadRow::head).collect()
 }
 
 pub(super) async fn of_user(mongo: &Mongo, user: &UserId) -> Result<Vec<Channel>, StoreError> {
-    let channels = mongo.channels();
-    let read = || async {
-        let found = channels.find(doc! { "users": user.as_str() }).sort(doc! { "_id": -1 });
-        found.limit(DIRECT_CHANNELS_LIMIT as i64).await?.try_collect::<Vec<_>>().await
-    };
-    call(read).await?.into_iter().map(ChannelRow::channel).collect()
+    let of_user = doc! { "users": user.as_str() };
+    let read = mongo.calls.run((mongo.channels(), of_user), async |(channels, of_user)| {
+        let found = channels.find(of_user).sort(doc! { "_id": -1 }).limit(DIRECT_CHANNELS_LIMIT as i64);
+        found.await?.try_collect::<Vec<_>>().await
+    });
+    read.await?.into_iter().map(ChannelRow::channel).collect()
 }
 
 pub(super) async fn open_direct(
@@ -47,8 +46,8 @@ pub(super) async fn open_direct(
         return Ok(known);
     }
     let new = ChannelRow::direct(id, users);
-    let channels = mongo.channels();
-    match call(|| async { channels.insert_one(&new).await }).await {
+    let input = (mongo.channels(), new.clone());
+    match mongo.calls.run(input, async |(channels, new)| channels.insert_one(new).await).await {
         Ok(_) => new.channel(),
         Err(failure) if failure.is_duplicate() => {
             // Somebody else has just made it, or the id is another channel's.
@@ -66,8 +65,10 @@ pub(super) async fn set_overrides(
 ) -> Result<Written, StoreError> {
     let known = doc! { "_id": id, "revision": at(over) };
     let change = doc! { "$set": { "overrides": bson(overrides)?, "revision": revision(over.next()) } };
-    let channels = mongo.channels();
-    if call(|| async { channels.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0 {
+    let update = mongo.calls.run((mongo.channels(), known, change), async |(channels, known, change)| {
+        channels.update_one(known, change).await
+    });
+    if update.await?.matched_count > 0 {
         return Ok(Written::Yes);
     }
     let found = get(mongo, id).await?;
@@ -91,12 +92,12 @@ pub(super) async fn reserve(
     }
     let step = [doc! { "$set": fields }];
     let channels = mongo.channels().clone_with_type::<ReservedRow>();
-    let reserve = || async {
-        let update = channels.find_one_and_update(doc! { "_id": channel }, step.to_vec());
+    let reserve = mongo.calls.run((channels, doc! { "_id": channel }, step), async |(channels, id, step)| {
+        let update = channels.find_one_and_update(id, step.to_vec());
         let shown = doc! { "head": 1, "time": 1, "access": 1 };
         update.projection(shown).return_document(ReturnDocument::After).await
-    };
-    let row = call(reserve).await?.ok_or_else(|| StoreError::no_channel(channel))?;
+    });
+    let row = reserve.await?.ok_or_else(|| StoreError::no_channel(channel))?;
     let (head, time_ms, count) = (unsigned(row.head)?, unsigned(row.time)?, count.unsigned_abs());
     Ok(Reservation {
         first: Position(head + 1 - count),
@@ -106,7 +107,7 @@ pub(super) async fn reserve(
 }
 
 async fn find(mongo: &Mongo, filter: Document) -> Result<Option<Channel>, StoreError> {
-    let channels = mongo.channels();
-    let row = call(|| async { channels.find_one(filter.clone()).await }).await?;
+    let input = (mongo.channels(), filter);
+    let row = mongo.calls.run(input, async |(channels, filter)| channels.find_one(filter).await).await?;
     row.map(ChannelRow::channel).transpose()
 }

@@ -3,7 +3,6 @@
 use futures::TryStreamExt;
 use mongodb::bson::doc;
 
-use super::call::call;
 use super::entry_rows::EntryRow;
 use super::{Mongo, channels};
 use crate::ids::{ChannelId, Position, UserId};
@@ -17,8 +16,8 @@ pub(super) async fn find_nonce(
     nonce: &str,
 ) -> Result<Option<Message>, StoreError> {
     let key = doc! { "channel": channel, "author": author.as_str(), "nonce": nonce };
-    let entries = mongo.entries();
-    let row = call(|| async { entries.find_one(key.clone()).await }).await?;
+    let input = (mongo.entries(), key);
+    let row = mongo.calls.run(input, async |(entries, key)| entries.find_one(key).await).await?;
     row.map(EntryRow::message).transpose()
 }
 
@@ -46,10 +45,9 @@ async fn beyond(
     limit: u16,
 ) -> Result<Vec<Entry>, StoreError> {
     let later = doc! { "channel": channel, "position": { "$gt": after } };
-    let entries = mongo.entries();
-    let read = || async {
-        let found = entries.find(later.clone()).sort(doc! { "position": 1 }).limit(limit.into());
+    let read = mongo.calls.run((mongo.entries(), later, limit), async |(entries, later, limit)| {
+        let found = entries.find(later).sort(doc! { "position": 1 }).limit(limit.into());
         found.await?.try_collect::<Vec<_>>().await
-    };
-    call(read).await?.into_iter().map(EntryRow::entry).collect()
+    });
+    read.await?.into_iter().map(EntryRow::entry).collect()
 }

@@ -7,7 +7,6 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 use serde::{Deserialize, Serialize};
 
-use super::call::call;
 use super::rows::{ChannelRow, at, bson, is_zero, revision, signed, unsigned};
 use super::{Mongo, channels, members};
 use crate::groups::{CHANGES_REMEMBERED, Concerned, Group, GroupKind, GroupSettings, Member, Override, Role};
@@ -43,8 +42,9 @@ impl GroupStore for Mongo {
         settings: &GroupSettings,
     ) -> Result<Group, StoreError> {
         let new = GroupRow::new(id, kind, settings);
-        let groups = self.groups();
-        let group = match call(|| async { groups.insert_one(&new).await }).await {
+        let input = (self.groups(), new.clone());
+        let insert = self.calls.run(input, async |(groups, new)| groups.insert_one(new).await);
+        let group = match insert.await {
             Err(failure) if failure.is_duplicate() => find(self, id).await?.ok_or_else(not_yet)?,
             done => done.map(|_| new)?.group()?,
         };
@@ -84,9 +84,12 @@ impl GroupStore for Mongo {
     async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
         // The group itself goes last, so that who may delete it may repeat what broke off.
         let (channels, members, groups) = (self.channels(), self.members(), self.groups());
-        call(|| async { channels.delete_many(doc! { "group": id }).await }).await?;
-        call(|| async { members.delete_many(doc! { "group": id }).await }).await?;
-        call(|| async { groups.delete_one(doc! { "_id": id }).await }).await?;
+        let input = (channels, doc! { "group": id });
+        self.calls.run(input, async |(channels, of_it)| channels.delete_many(of_it).await).await?;
+        let input = (members, doc! { "group": id });
+        self.calls.run(input, async |(members, of_it)| members.delete_many(of_it).await).await?;
+        let input = (groups, doc! { "_id": id });
+        self.calls.run(input, async |(groups, id)| groups.delete_one(id).await).await?;
         Ok(())
     }
 
@@ -125,8 +128,8 @@ impl GroupStore for Mongo {
 
     async fn create_channel(&self, channel: &NewChannel) -> Result<Channel, StoreError> {
         let new = ChannelRow::of_group(channel);
-        let channels = self.channels();
-        match call(|| async { channels.insert_one(&new).await }).await {
+        let input = (self.channels(), new.clone());
+        match self.calls.run(input, async |(channels, new)| channels.insert_one(new).await).await {
             Err(failure) if failure.is_duplicate() => {
                 channels::get(self, channel.id).await?.ok_or_else(not_yet)
             }
@@ -144,18 +147,17 @@ impl GroupStore for Mongo {
     }
 
     async fn delete_channel(&self, id: ChannelId) -> Result<(), StoreError> {
-        let (channels, of_a_group) = (self.channels(), doc! { "_id": id, "kind": "group" });
-        call(|| async { channels.delete_one(of_a_group.clone()).await }).await?;
+        let input = (self.channels(), doc! { "_id": id, "kind": "group" });
+        self.calls.run(input, async |(channels, of_a_group)| channels.delete_one(of_a_group).await).await?;
         Ok(())
     }
 
     async fn channels_of(&self, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
-        let (channels, of_groups) = (self.channels(), doc! { "group": { "$in": groups.to_vec() } });
-        let read = || async {
-            let found = channels.find(of_groups.clone()).sort(doc! { "_id": 1 });
-            found.await?.try_collect::<Vec<_>>().await
-        };
-        call(read).await?.into_iter().map(ChannelRow::channel).collect()
+        let of_groups = doc! { "group": { "$in": groups.to_vec() } };
+        let read = self.calls.run((self.channels(), of_groups), async |(channels, of_groups)| {
+            channels.find(of_groups).sort(doc! { "_id": 1 }).await?.try_collect::<Vec<_>>().await
+        });
+        read.await?.into_iter().map(ChannelRow::channel).collect()
     }
 }
 
@@ -163,15 +165,15 @@ impl GroupStore for Mongo {
 pub(super) async fn put_official(mongo: &Mongo, name: &str) -> Result<(), StoreError> {
     let settings = GroupSettings { name: name.to_owned(), topic: String::new() };
     mongo.create_group(GroupId::OFFICIAL, &GroupKind::Official, &settings).await?;
-    let (groups, change) = (mongo.groups(), doc! { "$set": { "settings.name": name } });
-    let named = || async { groups.update_one(doc! { "_id": GroupId::OFFICIAL }, change.clone()).await };
-    call(named).await?;
+    let (id, change) = (doc! { "_id": GroupId::OFFICIAL }, doc! { "$set": { "settings.name": name } });
+    let input = (mongo.groups(), id, change);
+    mongo.calls.run(input, async |(groups, id, change)| groups.update_one(id, change).await).await?;
     Ok(())
 }
 
 async fn find(mongo: &Mongo, id: GroupId) -> Result<Option<Group>, StoreError> {
-    let groups = mongo.groups();
-    let row = call(|| async { groups.find_one(doc! { "_id": id }).await }).await?;
+    let input = (mongo.groups(), doc! { "_id": id });
+    let row = mongo.calls.run(input, async |(groups, id)| groups.find_one(id).await).await?;
     row.map(GroupRow::group).transpose()
 }
 
@@ -184,8 +186,10 @@ async fn replace(
 ) -> Result<Written, StoreError> {
     fields.insert("revision", revision(over.next()));
     let (known, change) = (doc! { "_id": id, "revision": at(over) }, doc! { "$set": fields });
-    let groups = mongo.groups();
-    if call(|| async { groups.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0 {
+    let update = mongo.calls.run((mongo.groups(), known, change), async |(groups, known, change)| {
+        groups.update_one(known, change).await
+    });
+    if update.await?.matched_count > 0 {
         return Ok(Written::Yes);
     }
     let found = find(mongo, id).await?.filter(|group| group.revision == over.next());
@@ -200,14 +204,17 @@ async fn bump(
     let last = doc! { "$each": [bson(concerned)?], "$slice": -(CHANGES_REMEMBERED as i64) };
     let step = doc! { "$inc": { "version": 1_i64 }, "$push": { "changes": last } };
     let groups: Collection<VersionRow> = mongo.groups().clone_with_type();
-    let bump = || async {
-        let update = groups.find_one_and_update(doc! { "_id": id }, step.clone());
-        update.projection(doc! { "version": 1 }).return_document(ReturnDocument::After).await
-    };
-    let Some(row) = call(bump).await? else { return Ok(None) };
+    let bump = mongo.calls.run((groups, doc! { "_id": id }, step), async |(groups, id, step)| {
+        let update = groups.find_one_and_update(id, step).projection(doc! { "version": 1 });
+        update.return_document(ReturnDocument::After).await
+    });
+    let Some(row) = bump.await? else { return Ok(None) };
     let version = AccessVersion(unsigned(row.version)?);
-    let (channels, raise) = (mongo.channels(), doc! { "$max": { "access": version } });
-    call(|| async { channels.update_many(doc! { "group": id }, raise.clone()).await }).await?;
+    let (of_it, raise) = (doc! { "group": id }, doc! { "$max": { "access": version } });
+    let raise = mongo.calls.run((mongo.channels(), of_it, raise), async |(channels, of_it, raise)| {
+        channels.update_many(of_it, raise).await
+    });
+    raise.await?;
     Ok(Some(version))
 }
 

@@ -4,7 +4,6 @@ use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::Mongo;
-use super::call::call;
 use super::entry_rows::EntryRow;
 use super::summary::{READ_AT_ONCE, from};
 use crate::ids::{ChannelId, MessageId};
@@ -86,12 +85,12 @@ async fn read(
     buckets: &[Bucket],
     limit: usize,
 ) -> Result<Vec<Message>, StoreError> {
-    let (entries, filter) = (mongo.entries(), filter(walk, buckets));
-    let read = || async {
-        let found = entries.find(filter.clone()).sort(doc! { "_id": walk.direction.order() });
-        found.limit(limit as i64).await?.try_collect::<Vec<_>>().await
-    };
-    call(read).await?.into_iter().map(EntryRow::message).collect()
+    let order = doc! { "_id": walk.direction.order() };
+    let input = (mongo.entries(), filter(walk, buckets), order, limit as i64);
+    let read = mongo.calls.run(input, async |(entries, filter, order, limit)| {
+        entries.find(filter).sort(order).limit(limit).await?.try_collect::<Vec<_>>().await
+    });
+    read.await?.into_iter().map(EntryRow::message).collect()
 }
 
 fn filter(walk: Walk, buckets: &[Bucket]) -> Document {

@@ -1,6 +1,7 @@
 //! Storing entries. The unique indexes decide; what the server says of them differs between servers, so a clash
 //! is understood by reading what is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -8,8 +9,8 @@ use mongodb::error::{ErrorKind, InsertManyError};
 use tokio::time::sleep;
 
 use super::Mongo;
-use super::call::{DUPLICATE_KEY, Failure, call};
 use super::entry_rows::{EntryRow, Rival, rivals};
+use super::failure::{DUPLICATE_KEY, Failure};
 use super::summary;
 use crate::ids::MessageId;
 use crate::protocol::message::{Entry, Message};
@@ -29,8 +30,8 @@ pub(super) async fn insert(mongo: &Mongo, entries: &[Entry]) -> Result<Vec<Inser
     for attempt in 0..ATTEMPTS {
         sleep(BACKOFF.mul_f64(f64::from(attempt) * (0.5 + fastrand::f64()))).await;
         let open: Vec<_> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
-        let rows: Vec<_> = open.iter().map(|index| EntryRow::new(&entries[*index], mongo.bucket)).collect();
-        let clashes = insert_rows(mongo, &rows).await?;
+        let rows = open.iter().map(|index| EntryRow::new(&entries[*index], mongo.bucket)).collect();
+        let clashes = insert_rows(mongo, rows).await?;
         if clashes.iter().any(|clash| clash.code != DUPLICATE_KEY) {
             sleep(BLOCKED.mul_f64(0.5 + fastrand::f64())).await;
         }
@@ -53,9 +54,11 @@ struct Clash {
     code: i32,
 }
 
-async fn insert_rows(mongo: &Mongo, rows: &[EntryRow]) -> Result<Vec<Clash>, StoreError> {
-    let entries = mongo.entries();
-    let failure = match call(|| async { entries.insert_many(rows).ordered(false).await }).await {
+async fn insert_rows(mongo: &Mongo, rows: Arc<[EntryRow]>) -> Result<Vec<Clash>, StoreError> {
+    let insert = mongo.calls.run((mongo.entries(), rows), async |(entries, rows)| {
+        entries.insert_many(rows.iter()).ordered(false).await
+    });
+    let failure = match insert.await {
         Ok(_) => return Ok(Vec::new()),
         Err(failure) => failure,
     };
@@ -82,9 +85,10 @@ async fn understand(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<In
         Entry::Message(message) => message.id,
         Entry::Change(change) => change.id,
     };
-    let (entries, filter) = (mongo.entries(), rivals(entry));
-    let read = || async { entries.find(filter.clone()).await?.try_collect::<Vec<_>>().await };
-    let rivals: Result<Vec<_>, _> = call(read).await?.into_iter().map(EntryRow::rival).collect();
+    let read = mongo.calls.run((mongo.entries(), rivals(entry)), async |(entries, rivals)| {
+        entries.find(rivals).await?.try_collect::<Vec<_>>().await
+    });
+    let rivals: Result<Vec<_>, _> = read.await?.into_iter().map(EntryRow::rival).collect();
     Ok(outcome(entry, id, rivals?))
 }
 

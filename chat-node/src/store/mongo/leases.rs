@@ -5,15 +5,16 @@ use mongodb::bson::{DateTime, Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::Mongo;
-use super::call::call;
 use super::rows::{signed, unsigned};
 use crate::ids::ServerId;
 use crate::store::{Lease, StoreError};
 
 pub(super) async fn now_ms(mongo: &Mongo) -> Result<u64, StoreError> {
     let pipeline = [doc! { "$match": { "_id": 0_i64 } }, doc! { "$project": { "now": "$$NOW" } }];
-    let read = || async { mongo.leases().aggregate(pipeline.clone()).await?.try_next().await };
-    let row = call(read).await?.ok_or_else(|| StoreError::Refused("it is not prepared".to_owned()))?;
+    let read = mongo.calls.run((mongo.leases(), pipeline), async |(leases, pipeline)| {
+        leases.aggregate(pipeline).await?.try_next().await
+    });
+    let row = read.await?.ok_or_else(|| StoreError::Refused("it is not prepared".to_owned()))?;
     millis(&row, "now")
 }
 
@@ -25,12 +26,11 @@ pub(super) async fn acquire(mongo: &Mongo, holder: &str, ttl_ms: u64) -> Result<
         "fence": { "$add": ["$fence", 1_i64] },
         "expires": { "$add": ["$$NOW", signed(ttl_ms)] },
     } }];
-    let leases = mongo.leases();
-    let acquire = || async {
-        let update = leases.find_one_and_update(free.clone(), take.to_vec());
+    let acquire = mongo.calls.run((mongo.leases(), free, take), async |(leases, free, take)| {
+        let update = leases.find_one_and_update(free, take.to_vec());
         update.sort(doc! { "_id": 1 }).return_document(ReturnDocument::After).await
-    };
-    let row = call(acquire).await?.ok_or_else(StoreError::none_free)?;
+    });
+    let row = acquire.await?.ok_or_else(StoreError::none_free)?;
     let number = u16::try_from(int(&row, "_id")?).ok().and_then(ServerId::new);
     Ok(Lease {
         server_id: number.ok_or_else(|| StoreError::Corrupt("a lease on no server id".to_owned()))?,
@@ -49,9 +49,10 @@ pub(super) async fn renew(
         "expires": { "$add": ["$$NOW", signed(ttl_ms)] },
         "used_until": { "$max": ["$used_until", DateTime::from_millis(signed(use_until_ms))] },
     } }];
-    let leases = mongo.leases();
-    let renew = || async { leases.update_one(own(lease), prolong.to_vec()).await };
-    Ok(call(renew).await?.matched_count == 1)
+    let renew = mongo.calls.run((mongo.leases(), own(lease), prolong), async |(leases, own, prolong)| {
+        leases.update_one(own, prolong.to_vec()).await
+    });
+    Ok(renew.await?.matched_count == 1)
 }
 
 pub(super) async fn release(mongo: &Mongo, lease: &Lease, used_until_ms: u64) -> Result<(), StoreError> {
@@ -60,8 +61,10 @@ pub(super) async fn release(mongo: &Mongo, lease: &Lease, used_until_ms: u64) ->
         "$set": { "expires": DateTime::from_millis(0), "used_until": used_until },
         "$inc": { "fence": 1_i64 },
     };
-    let leases = mongo.leases();
-    call(|| async { leases.update_one(own(lease), free.clone()).await }).await?;
+    let release = mongo.calls.run((mongo.leases(), own(lease), free), async |(leases, own, free)| {
+        leases.update_one(own, free).await
+    });
+    release.await?;
     Ok(())
 }
 

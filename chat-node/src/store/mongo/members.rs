@@ -7,7 +7,6 @@ use mongodb::options::UpdateModifications;
 use serde::Deserialize;
 
 use super::Mongo;
-use super::call::call;
 use super::rows::{at, bson, revision, signed, unsigned};
 use crate::groups::{GROUPS_OF_USER_MAX, Member, Role};
 use crate::ids::{GroupId, Revision, UserId};
@@ -42,8 +41,10 @@ pub(super) async fn roles(
 
 pub(super) async fn seat(mongo: &Mongo, group: GroupId, user: &UserId) -> Result<Seat, StoreError> {
     let (members, id) = (mongo.members().clone_with_type::<SeatRow>(), doc! { "_id": key(group, user) });
-    let read = || async { members.find_one(id.clone()).projection(doc! { "role": 1, "revision": 1 }).await };
-    let Some(SeatRow { role, revision }) = call(read).await? else { return Ok(Seat::default()) };
+    let read = mongo.calls.run((members, id), async |(members, id)| {
+        members.find_one(id).projection(doc! { "role": 1, "revision": 1 }).await
+    });
+    let Some(SeatRow { role, revision }) = read.await? else { return Ok(Seat::default()) };
     Ok(Seat { role, revision: Revision(unsigned(revision)?) })
 }
 
@@ -55,9 +56,11 @@ pub(super) async fn set_role(
     if write.over.is_first() && insert(mongo, group, write).await? == Written::Yes {
         return Ok(Written::Yes);
     }
-    let (members, change) = (mongo.members(), change(group, write)?);
     let known = doc! { "_id": key(group, &write.user), "revision": at(write.over) };
-    if call(|| async { members.update_one(known.clone(), change.clone()).await }).await?.matched_count > 0 {
+    let input = (mongo.members(), known, change(group, write)?);
+    let update =
+        mongo.calls.run(input, async |(members, known, change)| members.update_one(known, change).await);
+    if update.await?.matched_count > 0 {
         return Ok(Written::Yes);
     }
     let wanted = Seat { role: write.role, revision: write.over.next() };
@@ -75,7 +78,7 @@ async fn insert(mongo: &Mongo, group: GroupId, write: &RoleWrite) -> Result<Writ
         None => doc! { "_id": id, "revision": revision, "removed": DateTime::now() },
     };
     let members = mongo.members().clone_with_type::<Document>();
-    match call(|| async { members.insert_one(&new).await }).await {
+    match mongo.calls.run((members, new), async |(members, new)| members.insert_one(new).await).await {
         // Somebody was faster, or it was written before there were revisions.
         Err(failure) if failure.is_duplicate() => Ok(Written::Overtaken),
         done => Ok(done.map(|_| Written::Yes)?),
@@ -113,9 +116,11 @@ pub(super) async fn page(
 }
 
 pub(super) async fn count(mongo: &Mongo, group: GroupId, up_to: u32) -> Result<u32, StoreError> {
-    let members = mongo.members();
-    let count = || async { members.count_documents(doc! { "group": group }).limit(up_to.into()).await };
-    Ok(u32::try_from(call(count).await?).unwrap_or(up_to))
+    let input = (mongo.members(), doc! { "group": group }, up_to);
+    let count = mongo.calls.run(input, async |(members, of_group, up_to)| {
+        members.count_documents(of_group).limit(up_to.into()).await
+    });
+    Ok(u32::try_from(count.await?).unwrap_or(up_to))
 }
 
 pub(super) async fn groups_of(mongo: &Mongo, user: &UserId) -> Result<Vec<(GroupId, Role)>, StoreError> {
@@ -132,12 +137,11 @@ async fn find(
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let members = mongo.members();
-    let read = || async {
-        let found = members.find(filter.clone()).sort(order.clone()).limit(limit as i64);
-        found.await?.try_collect::<Vec<_>>().await
-    };
-    Ok(call(read).await?)
+    let input = (mongo.members(), filter, order, limit as i64);
+    let read = mongo.calls.run(input, async |(members, filter, order, limit)| {
+        members.find(filter).sort(order).limit(limit).await?.try_collect::<Vec<_>>().await
+    });
+    Ok(read.await?)
 }
 
 /// A member's key: one string, as a range over documents would depend on the order of their fields.

@@ -9,7 +9,7 @@ use mongodb::options::IndexOptions;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::call::{DUPLICATE_KEY, Failure, call};
+use super::failure::{DUPLICATE_KEY, Failure};
 use super::rows::{ChannelRow, signed, unsigned};
 use super::{Mongo, groups};
 use crate::ids::{ChannelId, GroupId, ServerId};
@@ -36,12 +36,16 @@ pub(super) async fn prepare(mongo: &Mongo, official_name: &str) -> Result<(), St
 async fn make_index(mongo: &Mongo, collection: &str, index: &IndexModel) -> Result<(), StoreError> {
     let collection = mongo.database.collection::<Document>(collection);
     let name = index.options.as_ref().and_then(|options| options.name.clone());
-    let present = match call(|| async { collection.list_index_names().await }).await {
+    let listed = mongo.calls.run(collection.clone(), async |collection| collection.list_index_names().await);
+    let present = match listed.await {
         Err(failure) if failure.is_no_collection() => Vec::new(),
         done => done?,
     };
     if !name.is_some_and(|name| present.contains(&name)) {
-        call(|| async { collection.create_index(index.clone()).await }).await?;
+        let make = mongo.calls.run((collection, index.clone()), async |(collection, index)| {
+            collection.create_index(index).await
+        });
+        make.await?;
     }
     Ok(())
 }
@@ -82,7 +86,8 @@ fn indexes() -> Vec<(&'static str, IndexModel)> {
 
 /// Says so when a failover is impossible. Such servers, compatible ones among them, do not name a replica set.
 async fn note_standalone(mongo: &Mongo) -> Result<(), StoreError> {
-    let hello = call(|| async { mongo.database.run_command(doc! { "hello": 1 }).await }).await?;
+    let input = (mongo.database.clone(), doc! { "hello": 1 });
+    let hello = mongo.calls.run(input, async |(database, hello)| database.run_command(hello).await).await?;
     if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
         info!("the store is not a replica set: it is as available as its one server");
     }
@@ -93,7 +98,8 @@ async fn check_layout(mongo: &Mongo) -> Result<(), StoreError> {
     let bucket_ms = signed(mongo.bucket.as_millis());
     let new = doc! { "_id": "layout", "version": signed(VERSION), "bucket_ms": bucket_ms };
     let put = || async {
-        match call(|| async { mongo.schema().insert_one(&new).await }).await {
+        let input = (mongo.schema(), new.clone());
+        match mongo.calls.run(input, async |(schema, new)| schema.insert_one(new).await).await {
             Err(failure) if !failure.is_duplicate() => Err(failure.into()),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -104,7 +110,8 @@ async fn check_layout(mongo: &Mongo) -> Result<(), StoreError> {
 }
 
 async fn read_layout(mongo: &Mongo) -> Result<Layout, StoreError> {
-    let row = call(|| async { mongo.schema().find_one(doc! { "_id": "layout" }).await }).await?;
+    let input = (mongo.schema(), doc! { "_id": "layout" });
+    let row = mongo.calls.run(input, async |(schema, id)| schema.find_one(id).await).await?;
     // Another node has written it, but a majority may not have it yet.
     let row = row.ok_or_else(|| StoreError::Unavailable("its layout does not show yet".to_owned()))?;
     let number = |field| {
@@ -117,14 +124,15 @@ async fn read_layout(mongo: &Mongo) -> Result<Layout, StoreError> {
 
 /// One document for each server id, so that leasing one is a single update.
 async fn make_leases(mongo: &Mongo) -> Result<(), StoreError> {
-    let count = call(|| async { mongo.leases().count_documents(doc! {}).await }).await?;
-    if count >= u64::from(ServerId::COUNT) {
+    let count = mongo.calls.run(mongo.leases(), async |leases| leases.count_documents(doc! {}).await);
+    if count.await? >= u64::from(ServerId::COUNT) {
         return Ok(());
     }
     let never = DateTime::from_millis(0);
     let lease = |id| doc! { "_id": i64::from(id), "holder": "", "fence": 0_i64, "expires": never, "used_until": never };
     let all: Vec<_> = (0..ServerId::COUNT).map(lease).collect();
-    match call(|| async { mongo.leases().insert_many(&all).ordered(false).await }).await {
+    let input = (mongo.leases(), all);
+    match mongo.calls.run(input, async |(leases, all)| leases.insert_many(all).ordered(false).await).await {
         Err(failure) if !only_duplicates(&failure) => Err(failure.into()),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -145,14 +153,15 @@ async fn put_official(mongo: &Mongo, name: &str) -> Result<(), StoreError> {
         settings: ChannelSettings { name: name.to_owned(), ..ChannelSettings::default() },
         overrides: Vec::new(),
     });
-    let channels = mongo.channels();
-    match call(|| async { channels.insert_one(&new).await }).await {
+    let input = (mongo.channels(), new);
+    match mongo.calls.run(input, async |(channels, new)| channels.insert_one(new).await).await {
         Err(failure) if failure.is_duplicate() => {}
         done => return Ok(done.map(drop)?),
     }
     let unchanged = doc! { "_id": ChannelId::OFFICIAL, "settings_at": 0_i64 };
     let change = doc! { "$set": { "settings.name": name } };
-    call(|| async { channels.update_one(unchanged.clone(), change.clone()).await }).await?;
+    let input = (mongo.channels(), unchanged, change);
+    mongo.calls.run(input, async |(channels, old, change)| channels.update_one(old, change).await).await?;
     Ok(())
 }
 

@@ -5,7 +5,6 @@ use mongodb::bson::{Bson, Document, deserialize_from_document, doc};
 use serde::Deserialize;
 
 use super::Mongo;
-use super::call::call;
 use super::changes::is_standing;
 use super::rows::unsigned;
 use crate::ids::{MessageId, UserId};
@@ -45,13 +44,10 @@ pub(super) async fn fold(
         "on": { "$cond": [is_later, on, "$on"] },
         "position": { "$max": ["$position", position] },
     } }];
-    let reactions = mongo.reactions();
-    let put = || async { reactions.update_one(id.clone(), step.to_vec()).upsert(true).await };
-    match call(put).await {
-        // Two nodes made the row at once: the loser's change is an update now.
-        Err(failure) if failure.is_duplicate() => call(put).await?,
-        done => done?,
-    };
+    let put = mongo.calls.upsert((mongo.reactions(), id.clone(), step), async |(reactions, id, step)| {
+        reactions.update_one(id, step.to_vec()).upsert(true).await
+    });
+    put.await?;
     // Looked at afterwards: who deletes the message marks it before its reactions are removed.
     if !is_standing(mongo, entry.channel_id, message).await? {
         remove(mongo, id).await?;
@@ -61,8 +57,8 @@ pub(super) async fn fold(
 
 /// Removes those that the filter finds.
 pub(super) async fn remove(mongo: &Mongo, filter: Document) -> Result<(), StoreError> {
-    let reactions = mongo.reactions();
-    call(|| async { reactions.delete_many(filter.clone()).await }).await?;
+    let input = (mongo.reactions(), filter);
+    mongo.calls.run(input, async |(reactions, filter)| reactions.delete_many(filter).await).await?;
     Ok(())
 }
 
@@ -80,10 +76,11 @@ pub(super) async fn counts(
             "me": { "$max": { "$cond": [mine, 1_i64, 0_i64] } },
         } },
     ];
-    let reactions = mongo.reactions();
-    let read = || async { reactions.aggregate(pipeline.clone()).await?.try_collect::<Vec<Document>>().await };
+    let read = mongo.calls.run((mongo.reactions(), pipeline), async |(reactions, pipeline)| {
+        reactions.aggregate(pipeline).await?.try_collect::<Vec<Document>>().await
+    });
     let mut rows = Vec::new();
-    for row in call(read).await? {
+    for row in read.await? {
         let row = deserialize_from_document::<CountRow>(row);
         rows.push(row.map_err(|error| StoreError::Corrupt(format!("a reaction: {error}")))?);
     }
@@ -108,14 +105,13 @@ pub(super) async fn reactors(
 ) -> Result<Vec<UserId>, StoreError> {
     let after = after.map_or("", UserId::as_str);
     let filter = doc! { "message": message, "emoji": emoji.as_str(), "user": { "$gt": after }, "on": true };
-    let reactions = mongo.reactions();
-    let read = || async {
-        let found = reactions.find(filter.clone()).sort(doc! { "user": 1 }).limit(limit.into());
+    let read = mongo.calls.run((mongo.reactions(), filter, limit), async |(reactions, filter, limit)| {
+        let found = reactions.find(filter).sort(doc! { "user": 1 }).limit(limit.into());
         found.projection(doc! { "user": 1 }).await?.try_collect::<Vec<_>>().await
-    };
+    });
     let user = |row: Document| {
         let user = row.get_str("user").ok().and_then(|user| user.parse().ok());
         user.ok_or_else(|| StoreError::Corrupt("a reaction without user".to_owned()))
     };
-    call(read).await?.into_iter().map(user).collect()
+    read.await?.into_iter().map(user).collect()
 }

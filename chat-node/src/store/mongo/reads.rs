@@ -7,7 +7,6 @@ use mongodb::options::ReturnDocument;
 use serde::Deserialize;
 
 use super::Mongo;
-use super::call::call;
 use super::rows::unsigned;
 use crate::ids::{ChannelId, Position, UserId};
 use crate::store::{ReadStore, StoreError};
@@ -30,17 +29,12 @@ impl ReadStore for Mongo {
             "$max": { "position": position },
             "$setOnInsert": { "user": user.as_str(), "channel": channel },
         };
-        let (reads, id) = (self.reads(), doc! { "_id": key(user, channel) });
-        let set = || async {
-            let update = reads.find_one_and_update(id.clone(), raise.clone()).upsert(true);
+        let id = doc! { "_id": key(user, channel) };
+        let set = self.calls.upsert((self.reads(), id, raise), async |(reads, id, raise)| {
+            let update = reads.find_one_and_update(id, raise).upsert(true);
             update.return_document(ReturnDocument::After).await
-        };
-        let row = match call(set).await {
-            // Two nodes made the row at once: the loser's change is an update now.
-            Err(failure) if failure.is_duplicate() => call(set).await?,
-            done => done?,
-        };
-        row.map_or(Ok(position), |row| unsigned(row.position).map(Position))
+        });
+        set.await?.map_or(Ok(position), |row| unsigned(row.position).map(Position))
     }
 
     async fn reads(
@@ -49,10 +43,11 @@ impl ReadStore for Mongo {
         channels: &[ChannelId],
     ) -> Result<Vec<(ChannelId, Position)>, StoreError> {
         let ids: Vec<_> = channels.iter().map(|channel| key(user, *channel)).collect();
-        let (reads, filter) = (self.reads(), doc! { "_id": { "$in": ids } });
-        let read = || async { reads.find(filter.clone()).await?.try_collect::<Vec<_>>().await };
+        let read = self.calls.run((self.reads(), doc! { "_id": { "$in": ids } }), async |(reads, ids)| {
+            reads.find(ids).await?.try_collect::<Vec<_>>().await
+        });
         let pair = |row: ReadRow| Ok((ChannelId(unsigned(row.channel)?), Position(unsigned(row.position)?)));
-        call(read).await?.into_iter().map(pair).collect()
+        read.await?.into_iter().map(pair).collect()
     }
 
     async fn count_messages(
@@ -62,9 +57,10 @@ impl ReadStore for Mongo {
         up_to: u16,
     ) -> Result<u16, StoreError> {
         let later = doc! { "channel": channel, "kind": "message", "position": { "$gt": after } };
-        let entries = self.entries();
-        let count = || async { entries.count_documents(later.clone()).limit(up_to.into()).await };
-        Ok(u16::try_from(call(count).await?).unwrap_or(up_to))
+        let count = self.calls.run((self.entries(), later, up_to), async |(entries, later, up_to)| {
+            entries.count_documents(later).limit(up_to.into()).await
+        });
+        Ok(u16::try_from(count.await?).unwrap_or(up_to))
     }
 }
 

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 
-use super::call::{call, within};
+use super::calls::within;
 use super::rows::unsigned;
 use super::{Mongo, reactions};
 use crate::ids::{ChannelId, MessageId, Position};
@@ -21,13 +21,13 @@ impl RetentionStore for Mongo {
         bucket: Bucket,
         limit: u16,
     ) -> Result<Vec<(ChannelId, Bucket)>, StoreError> {
-        let (buckets, older) = (self.buckets(), doc! { "bucket": { "$lt": bucket } });
-        let read = || async {
-            let found = buckets.find(older.clone()).sort(doc! { "bucket": 1 }).limit(limit.into());
+        let older = doc! { "bucket": { "$lt": bucket } };
+        let read = self.calls.run((self.buckets(), older, limit), async |(buckets, older, limit)| {
+            let found = buckets.find(older).sort(doc! { "bucket": 1 }).limit(limit.into());
             found.await?.try_collect::<Vec<_>>().await
-        };
+        });
         let pair = |row: Document| Ok((ChannelId(number(&row, "channel")?), Bucket(number(&row, "bucket")?)));
-        call(read).await?.into_iter().map(pair).collect()
+        read.await?.into_iter().map(pair).collect()
     }
 
     async fn drop_bucket(&self, channel: ChannelId, bucket: Bucket) -> Result<Position, StoreError> {
@@ -40,14 +40,14 @@ async fn drop_bucket(mongo: &Mongo, channel: ChannelId, bucket: Bucket) -> Resul
     let (id, last) = last_in(mongo, channel, bucket).await?;
     let floor = raise_floor(mongo, channel, last).await?;
     reactions::remove(mongo, doc! { "channel": channel, "message": { "$lte": id } }).await?;
-    let entries = mongo.entries();
     while let Some(lowest) = lowest(mongo, channel).await?.filter(|lowest| *lowest <= floor) {
         let end = Position(floor.0.min(lowest.0 + POSITIONS_AT_ONCE));
         let some = doc! { "channel": channel, "position": { "$lte": end } };
-        call(|| async { entries.delete_many(some.clone()).await }).await?;
+        let input = (mongo.entries(), some);
+        mongo.calls.run(input, async |(entries, some)| entries.delete_many(some).await).await?;
     }
-    let (buckets, done) = (mongo.buckets(), doc! { "channel": channel, "bucket": { "$lte": bucket } });
-    call(|| async { buckets.delete_many(done.clone()).await }).await?;
+    let input = (mongo.buckets(), doc! { "channel": channel, "bucket": { "$lte": bucket } });
+    mongo.calls.run(input, async |(buckets, done)| buckets.delete_many(done).await).await?;
     Ok(floor)
 }
 
@@ -62,11 +62,11 @@ async fn last_in(
     let mut last = (MessageId(0), Position(0));
     for kind in ["message", "deleted", "change"] {
         let up_to = doc! { "channel": channel, "kind": kind, "bucket": { "$lte": bucket } };
-        let read = || async {
-            let found = entries.find_one(up_to.clone()).sort(doc! { "bucket": -1, "_id": -1 });
+        let read = mongo.calls.run((entries.clone(), up_to), async |(entries, up_to)| {
+            let found = entries.find_one(up_to).sort(doc! { "bucket": -1, "_id": -1 });
             found.projection(doc! { "position": 1 }).await
-        };
-        if let Some(row) = call(read).await? {
+        });
+        if let Some(row) = read.await? {
             last = last.max((MessageId(number(&row, "_id")?), Position(number(&row, "position")?)));
         }
     }
@@ -75,22 +75,22 @@ async fn last_in(
 
 async fn raise_floor(mongo: &Mongo, channel: ChannelId, to: Position) -> Result<Position, StoreError> {
     let channels = mongo.channels().clone_with_type::<Document>();
-    let raise = doc! { "$max": { "floor": to } };
-    let update = || async {
-        let update = channels.find_one_and_update(doc! { "_id": channel }, raise.clone());
-        update.projection(doc! { "floor": 1 }).return_document(ReturnDocument::After).await
-    };
+    let (id, raise) = (doc! { "_id": channel }, doc! { "$max": { "floor": to } });
+    let update = mongo.calls.run((channels, id, raise), async |(channels, id, raise)| {
+        let update = channels.find_one_and_update(id, raise).projection(doc! { "floor": 1 });
+        update.return_document(ReturnDocument::After).await
+    });
     // The channel itself may be gone.
-    call(update).await?.map_or(Ok(to), |row| number(&row, "floor").map(Position))
+    update.await?.map_or(Ok(to), |row| number(&row, "floor").map(Position))
 }
 
 async fn lowest(mongo: &Mongo, channel: ChannelId) -> Result<Option<Position>, StoreError> {
     let entries = mongo.entries().clone_with_type::<Document>();
-    let read = || async {
-        let found = entries.find_one(doc! { "channel": channel }).sort(doc! { "position": 1 });
+    let read = mongo.calls.run((entries, doc! { "channel": channel }), async |(entries, of_channel)| {
+        let found = entries.find_one(of_channel).sort(doc! { "position": 1 });
         found.projection(doc! { "position": 1 }).await
-    };
-    call(read).await?.map(|row| number(&row, "position").map(Position)).transpose()
+    });
+    read.await?.map(|row| number(&row, "position").map(Position)).transpose()
 }
 
 fn number(row: &Document, field: &str) -> Result<u64, StoreError> {

@@ -8,7 +8,6 @@ use futures::TryStreamExt;
 use mongodb::bson::doc;
 
 use super::Mongo;
-use super::call::call;
 use super::history::Direction;
 use super::rows::{signed, unsigned};
 use crate::ids::ChannelId;
@@ -49,7 +48,8 @@ pub(super) async fn note(mongo: &Mongo, entries: &[Entry]) -> Result<(), StoreEr
         }
         last = Some(key);
         let row = doc! { "_id": format!("{} {}", key.0, key.1.0), "channel": key.0, "bucket": key.1 };
-        match call(|| async { mongo.buckets().insert_one(&row).await }).await {
+        let input = (mongo.buckets(), row);
+        match mongo.calls.run(input, async |(buckets, row)| buckets.insert_one(row).await).await {
             Err(failure) if !failure.is_duplicate() => return Err(failure.into()),
             Ok(_) | Err(_) => mongo.summary.remember(key),
         }
@@ -64,18 +64,17 @@ pub(super) async fn from(
     (first, direction): (Bucket, Direction),
 ) -> Result<Vec<Bucket>, StoreError> {
     let filter = doc! { "channel": channel, "bucket": { direction.or_equal(): first } };
-    let buckets = mongo.buckets();
-    let read = || async {
-        let found = buckets.find(filter.clone()).sort(doc! { "bucket": direction.order() });
-        let found = found.limit(signed(READ_AT_ONCE as u64));
+    let input = (mongo.buckets(), filter, doc! { "bucket": direction.order() });
+    let read = mongo.calls.run(input, async |(buckets, filter, order)| {
+        let found = buckets.find(filter).sort(order).limit(signed(READ_AT_ONCE as u64));
         found.await?.try_collect::<Vec<_>>().await
-    };
+    });
     let bucket = |row: mongodb::bson::Document| {
         let number =
             row.get_i64("bucket").map_err(|error| StoreError::Corrupt(format!("a bucket: {error}")))?;
         unsigned(number).map(Bucket)
     };
-    call(read).await?.into_iter().map(bucket).collect()
+    read.await?.into_iter().map(bucket).collect()
 }
 
 fn key(entry: &Entry, length: BucketLength) -> Option<(ChannelId, Bucket)> {

@@ -1,13 +1,9 @@
-//! One call: its deadline, its one repetition, and what its errors mean.
-
-use std::time::Duration;
+//! What the errors of calls mean.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use tokio::time::{sleep, timeout};
 
+use super::calls::DEADLINE;
 use crate::store::StoreError;
-
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A unique index, or `_id`, already has the key.
 pub(super) const DUPLICATE_KEY: i32 = 11000;
@@ -23,58 +19,23 @@ const TRANSIENT: [i32; 21] = [
     1, 6, 7, 8, 24, 50, 64, 89, 91, 112, 189, 262, 290, 9001, 10107, 11600, 11602, 13435, 13436, 10058,
     DEADLOCK,
 ];
-/// Before a repetition, and as much more before each later one.
-const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     Driver(Error),
-    /// It took longer than the deadline.
+    /// No answer came within the deadline; what the call does may still happen.
     Late,
 }
 
-/// Runs `operation`, once more after a network error and a few times more after a deadlock, all within the deadline.
-/// Every operation of this store may be run twice: what it writes has a unique key, or is guarded, or leaves at worst positions for readers to seal.
-pub(super) async fn call<T, F>(operation: impl Fn() -> F + Send) -> Result<T, Failure>
-where
-    F: Future<Output = Result<T, Error>> + Send,
-    T: Send,
-{
-    let repeated = async {
-        let mut repetition = 0;
-        loop {
-            match operation().await {
-                Err(error) if repetition < repetitions(&error) => {
-                    repetition += 1;
-                    sleep(BACKOFF.mul_f64(f64::from(repetition) * (0.5 + fastrand::f64()))).await;
-                }
-                done => return done,
-            }
-        }
-    };
-    match timeout(DEADLINE, repeated).await {
-        Ok(done) => done.map_err(Failure::Driver),
-        Err(_) => Err(Failure::Late),
-    }
-}
-
 /// How often a call that has failed so is repeated.
-fn repetitions(error: &Error) -> u32 {
+pub(super) fn repetitions(error: &Error) -> u32 {
     match &*error.kind {
         // Without a server to select there is none for the second try either.
         ErrorKind::ServerSelection { .. } => 0,
         _ if code(error) == Some(DEADLOCK) => 4,
         _ => is_transient(error).into(),
     }
-}
-
-/// Ends an operation of several calls.
-pub(super) async fn within<T>(
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let late = || StoreError::Unavailable(format!("it took longer than {} s", DEADLINE.as_secs() * 2));
-    timeout(DEADLINE * 2, operation).await.unwrap_or_else(|_| Err(late()))
 }
 
 impl Failure {
