@@ -4,7 +4,7 @@
 //! The stage is replaced by a directory with what this machine's own cargo compiled; all else runs as it stands.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use futures::future::try_join;
@@ -72,6 +72,9 @@ fn put(file: &Path, target: &Path) -> Result<()> {
 async fn bake(job: &Job, base: &Archive, dockerfile: &Path, stage: &Path) -> Result<()> {
     let shown = |path: &Path| path.to_string_lossy().into_owned();
     let archive = format!("oci-archive:{}", shown(&base.path));
+    // Without a directory of its own for networks, of which it needs none, buildah leaves a lock in /etc/cni.
+    let settings = format!("[network]\nnetwork_config_dir = \"{}\"\n", shown(&job.scratch.join("networks")));
+    fs::write(settings_file(job), settings).context("cannot write buildah's settings")?;
     let pull = buildah(job, "pull").args(["--quiet", &archive]);
     pull.logged(&job.log).await?;
     let build = buildah(job, "build")
@@ -85,10 +88,14 @@ async fn bake(job: &Job, base: &Archive, dockerfile: &Path, stage: &Path) -> Res
     push.logged(&job.log).await
 }
 
+fn settings_file(job: &Job) -> PathBuf {
+    job.scratch.join("containers.conf")
+}
+
 /// A command of buildah whose images live and die with the job.
 fn buildah(job: &Job, command: &str) -> Run {
     let directory = |name: &str| job.scratch.join(name).to_string_lossy().into_owned();
-    Run::new("buildah").args([
+    Run::new("buildah").env("CONTAINERS_CONF", settings_file(job)).args([
         "--storage-driver",
         "vfs",
         "--root",

@@ -10,6 +10,8 @@ use super::SendQueue;
 
 /// Connections that are written to before others run on this thread. A write costs about 10 µs.
 const SLICE: usize = 64;
+/// Those of them that are kept for the many, so that a crowd of few cannot hold them up for ever.
+const BULK_SHARE: usize = SLICE / 4;
 
 /// How soon frames are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +70,7 @@ impl Flusher {
     /// Those whose turn it is.
     pub(super) fn take(&self) -> Vec<SendQueue> {
         let mut lanes = self.lanes();
-        let prompt = lanes.prompt.len().min(SLICE);
+        let prompt = lanes.prompt.len().min(SLICE - lanes.bulk.len().min(BULK_SHARE));
         let bulk = lanes.bulk.len().min(SLICE - prompt);
         let Lanes { prompt: first, bulk: second } = &mut *lanes;
         first.drain(..prompt).chain(second.drain(..bulk)).collect()

@@ -173,3 +173,16 @@ async fn few_do_not_wait_behind_many() {
     let first = flusher.take();
     assert!(Arc::ptr_eq(&first[0].shared, &last.shared) && first.len() < many.len());
 }
+
+#[tokio::test]
+async fn many_go_on_however_many_few_there_are() {
+    let flusher = Flusher::default();
+    let queues: Vec<_> = (0..1_000).map(|_| send_queue(10_000).0).collect();
+    let (few, many) = queues.split_at(500);
+    few.iter().for_each(|queue| flusher.add(queue.clone(), Haste::Prompt));
+    many.iter().for_each(|queue| flusher.add(queue.clone(), Haste::Bulk));
+    let turns = flusher.take();
+    let is_bulk = |queue: &SendQueue| many.iter().any(|other| Arc::ptr_eq(&other.shared, &queue.shared));
+    let bulk = turns.iter().filter(|queue| is_bulk(queue)).count();
+    assert!(bulk > 0 && bulk < turns.len() / 2, "{bulk} of {}", turns.len());
+}
