@@ -106,7 +106,6 @@ impl Driver {
     }
 
     async fn serve(&mut self, transport: &mut impl Transport) {
-        transport.open(&self.queue, &self.reader);
         let end = self.run(transport).await;
         self.count_dropped();
         match end {

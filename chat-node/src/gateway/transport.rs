@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use crate::error::CloseReason;
-use crate::hub::send_queue::{SendQueue, SendQueueReader};
 use crate::protocol::codec::Encoded;
 use crate::protocol::cursors::Cursors;
 
@@ -28,9 +27,6 @@ pub struct Gone;
 
 /// A way to one client.
 pub trait Transport: Send {
-    /// Gets the connection's queue, before anything else. Only for transports that write from it by themselves.
-    fn open(&mut self, _queue: &SendQueue, _reader: &SendQueueReader) {}
-
     /// Waits for what the client says. Nothing is lost if the future is dropped.
     fn receive(&mut self) -> impl Future<Output = Incoming> + Send;
 

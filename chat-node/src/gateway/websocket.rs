@@ -15,11 +15,11 @@ use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use super::Gateway;
-use super::driver::drive;
+use super::driver::{Entered, drive};
 use super::request::From;
 use super::transport::{Gone, Incoming, Transport};
 use crate::error::CloseReason;
-use crate::hub::send_queue::{Flushed, Flusher, Outlet, SendQueue, SendQueueReader, Sink};
+use crate::hub::send_queue::{Flushed, Flusher, Outlet, SendQueue, Sink};
 use crate::protocol::codec::Encoded;
 use crate::websocket::decoder::{Decoder, Message, Violation};
 use crate::websocket::frame::{Frame, Opcode};
@@ -45,11 +45,12 @@ async fn upgrade(State(gateway): State<Arc<Gateway>>, From(address): From, hands
     let (response, upgrade) = handshake.accept();
     let serving = Arc::clone(&gateway);
     let serving = async move {
-        let flusher = serving.hub.flusher(entered.connection);
         let socket = connection(upgrade, serving.limits.frame_bytes).await;
         match socket {
             Some((socket, decoder)) => {
-                drive(serving, WebSocketTransport::new(socket, decoder, flusher), entered).await;
+                let flusher = serving.hub.flusher(entered.connection);
+                let transport = WebSocketTransport::new((socket, decoder), &entered, flusher);
+                drive(serving, transport, entered).await;
             }
             None => serving.hub.connections.remove(entered.connection),
         }
@@ -71,27 +72,17 @@ async fn connection(upgrade: OnUpgrade, frame_bytes: usize) -> Option<(TcpStream
 struct WebSocketTransport {
     socket: Arc<TcpStream>,
     decoder: Decoder,
-    flusher: Arc<Flusher>,
-    /// Where frames are put; there from [`Transport::open`] on.
-    queue: Option<SendQueue>,
+    /// Leads into the socket.
+    queue: SendQueue,
 }
 
 impl WebSocketTransport {
-    fn new(socket: TcpStream, decoder: Decoder, flusher: Arc<Flusher>) -> Self {
-        Self { socket: Arc::new(socket), decoder, flusher, queue: None }
-    }
-
-    fn put(&self, frame: Encoded) {
-        if let Some(queue) = &self.queue {
-            queue.put(frame);
-        }
-    }
-
-    /// Tells the client by itself; whoever pings without reading is too slow.
-    fn tell(&self, frame: Frame) {
-        if let Some(queue) = &self.queue {
-            queue.push(&Encoded::control(frame));
-        }
+    /// Lets the connection's queue lead into the socket.
+    fn new((socket, decoder): (TcpStream, Decoder), entered: &Entered, flusher: Arc<Flusher>) -> Self {
+        let socket = Arc::new(socket);
+        let sink: Arc<dyn Sink> = Arc::clone(&socket) as _;
+        entered.reader.attach(Outlet::new(sink, flusher));
+        Self { socket, decoder, queue: entered.queue.clone() }
     }
 
     /// Reads what has come; `false`: nothing will any more.
@@ -111,7 +102,9 @@ impl WebSocketTransport {
             Message::Binary => Incoming::Binary,
             Message::Pong => Incoming::Control,
             Message::Ping(payload) => {
-                self.tell(Frame::new(Opcode::Pong, |bytes| bytes.extend(payload)));
+                let pong = Frame::new(Opcode::Pong, |bytes| bytes.extend(payload));
+                // Bounded: whoever pings without reading is too slow.
+                self.queue.push(&Encoded::control(pong));
                 Incoming::Control
             }
             Message::Close(code) => {
@@ -132,20 +125,12 @@ impl WebSocketTransport {
 
     /// Closes with a code, and does not wait: the client knows, or would not understand.
     fn last_word(&self, code: u16) {
-        if let Some(queue) = &self.queue {
-            queue.put(Encoded::control(Frame::close(code, "")));
-            queue.flush();
-        }
+        self.queue.put(Encoded::control(Frame::close(code, "")));
+        self.queue.flush();
     }
 }
 
 impl Transport for WebSocketTransport {
-    fn open(&mut self, queue: &SendQueue, reader: &SendQueueReader) {
-        let sink: Arc<dyn Sink> = Arc::clone(&self.socket) as _;
-        reader.attach(Outlet::new(sink, Arc::clone(&self.flusher)));
-        self.queue = Some(queue.clone());
-    }
-
     async fn receive(&mut self) -> Incoming {
         loop {
             match self.decoder.decode() {
@@ -160,14 +145,13 @@ impl Transport for WebSocketTransport {
     }
 
     async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
-        self.put(frame);
+        self.queue.put(frame);
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
-        let queue = self.queue.as_ref().ok_or(Gone)?;
         loop {
-            match queue.flush() {
+            match self.queue.flush() {
                 Flushed::All => return Ok(()),
                 Flushed::Stalled => self.socket.writable().await.map_err(|_| Gone)?,
                 Flushed::Broken => return Err(Gone),
@@ -176,7 +160,7 @@ impl Transport for WebSocketTransport {
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        self.put(Encoded::control(Frame::close(reason.code(), reason.text())));
+        self.queue.put(Encoded::control(Frame::close(reason.code(), reason.text())));
         if self.flush().await.is_err() {
             return;
         }

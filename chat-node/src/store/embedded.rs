@@ -94,10 +94,7 @@ impl Embedded {
 
     /// Reads at once, on the caller's thread: that takes microseconds, as what is not in the database's cache is in the
     /// system's, and a call on another thread costs ten times as much.
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
         work(&self.writer.database().begin_read()?)
     }
 
@@ -170,34 +167,31 @@ impl LeaseStore for Embedded {
 #[async_trait]
 impl UserStore for Embedded {
     async fn put_user(&self, user: &User) -> Result<(), StoreError> {
-        let user = user.clone();
         // Most are there already, and to look costs no write to the disk.
-        if self.user(&user.id).await?.as_ref() == Some(&user) {
+        if self.user(&user.id).await?.as_ref() == Some(user) {
             return Ok(());
         }
+        let user = user.clone();
         self.write(move |tx| users::put(tx, &user)).await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        let id = id.clone();
-        self.read(move |tx| users::get(tx, &id)).await
+        self.read(|tx| users::get(tx, id))
     }
 }
 
 #[async_trait]
 impl ChannelStore for Embedded {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-        self.read(move |tx| channels::get(tx, id)).await
+        self.read(|tx| channels::get(tx, id))
     }
 
     async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
-        let ids = ids.to_vec();
-        self.read(move |tx| channels::heads(tx, &ids)).await
+        self.read(|tx| channels::heads(tx, ids))
     }
 
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError> {
-        let user = user.clone();
-        self.read(move |tx| channels::of_user(tx, &user)).await
+        self.read(|tx| channels::of_user(tx, user))
     }
 
     async fn open_direct(&self, id: ChannelId, users: &[UserId; 2]) -> Result<Channel, StoreError> {
@@ -231,8 +225,7 @@ impl LogStore for Embedded {
         author: &UserId,
         nonce: &str,
     ) -> Result<Option<Message>, StoreError> {
-        let (author, nonce) = (author.clone(), nonce.to_owned());
-        self.read(move |tx| entries::find_nonce(tx, channel, &author, &nonce)).await
+        self.read(|tx| entries::find_nonce(tx, channel, author, nonce))
     }
 
     async fn entries_after(
@@ -241,12 +234,11 @@ impl LogStore for Embedded {
         after: Position,
         limit: u16,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.read(move |tx| {
+        self.read(|tx| {
             // While a bucket is being removed, some of it may still be there.
             let floor = channels::floor(tx, channel)?;
             entries::after(tx, channel, after.max(floor), limit)
         })
-        .await
     }
 
     async fn history(
@@ -255,8 +247,7 @@ impl LogStore for Embedded {
         around: Around,
         limit: u16,
     ) -> Result<Vec<Message>, StoreError> {
-        let bucket = self.bucket;
-        self.read(move |tx| history::History::open(tx, channel, bucket)?.page(around, limit.into())).await
+        self.read(|tx| history::History::open(tx, channel, self.bucket)?.page(around, limit.into()))
     }
 }
 

@@ -28,7 +28,7 @@ impl ChangeStore for Embedded {
         after: Position,
         limit: u16,
     ) -> Result<Vec<ChangeEntry>, StoreError> {
-        self.read(move |tx| changes_after(tx, channel, after, limit)).await
+        self.read(|tx| changes_after(tx, channel, after, limit))
     }
 
     async fn set_folded(&self, channel: ChannelId, position: Position) -> Result<(), StoreError> {
@@ -36,15 +36,14 @@ impl ChangeStore for Embedded {
     }
 
     async fn message(&self, channel: ChannelId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.read(move |tx| {
+        self.read(|tx| {
             let row = find(&tx.open_table(IDS)?, &tx.open_table(ENTRIES)?, (channel, id))?;
             Ok(row.filter(|row| !row.deleted).map(|row| row.message))
         })
-        .await
     }
 
     async fn pinned(&self, channel: ChannelId) -> Result<Vec<Message>, StoreError> {
-        self.read(move |tx| pinned(tx, channel)).await
+        self.read(|tx| pinned(tx, channel))
     }
 
     async fn reactions(
@@ -52,8 +51,7 @@ impl ChangeStore for Embedded {
         messages: &[MessageId],
         viewer: &UserId,
     ) -> Result<Vec<(MessageId, Vec<ReactionCount>)>, StoreError> {
-        let (messages, viewer) = (messages.to_vec(), viewer.clone());
-        self.read(move |tx| reactions::counts(tx, &messages, &viewer)).await
+        self.read(|tx| reactions::counts(tx, messages, viewer))
     }
 
     async fn reactors(
@@ -62,8 +60,7 @@ impl ChangeStore for Embedded {
         emoji: &Emoji,
         page: (Option<&UserId>, u16),
     ) -> Result<Vec<UserId>, StoreError> {
-        let (emoji, after, limit) = (emoji.clone(), page.0.cloned(), page.1);
-        self.read(move |tx| reactions::reactors(tx, message, &emoji, (after.as_ref(), limit))).await
+        self.read(|tx| reactions::reactors(tx, message, emoji, page))
     }
 }
 

@@ -36,7 +36,7 @@ impl GroupStore for Embedded {
     }
 
     async fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
-        self.read(move |tx| Ok(row(&tx.open_table(GROUPS)?, id)?.map(|row| row.group(id)))).await
+        self.read(|tx| Ok(row(&tx.open_table(GROUPS)?, id)?.map(|row| row.group(id))))
     }
 
     async fn set_group_settings(
@@ -71,13 +71,11 @@ impl GroupStore for Embedded {
     }
 
     async fn roles(&self, group: GroupId, users: &[UserId]) -> Result<Vec<(UserId, Role)>, StoreError> {
-        let users = users.to_vec();
-        self.read(move |tx| members::roles(tx, group, &users)).await
+        self.read(|tx| members::roles(tx, group, users))
     }
 
     async fn seat(&self, group: GroupId, user: &UserId) -> Result<Seat, StoreError> {
-        let user = user.clone();
-        self.read(move |tx| members::seat(tx, group, &user)).await
+        self.read(|tx| members::seat(tx, group, user))
     }
 
     async fn set_role(&self, group: GroupId, write: &RoleWrite) -> Result<Written, StoreError> {
@@ -91,17 +89,15 @@ impl GroupStore for Embedded {
         after: Option<&UserId>,
         limit: u16,
     ) -> Result<Vec<Member>, StoreError> {
-        let after = after.cloned();
-        self.read(move |tx| members::page(tx, group, after.as_ref(), limit)).await
+        self.read(|tx| members::page(tx, group, after, limit))
     }
 
     async fn count_members(&self, group: GroupId, up_to: u32) -> Result<u32, StoreError> {
-        self.read(move |tx| members::count(tx, group, up_to)).await
+        self.read(|tx| members::count(tx, group, up_to))
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<Vec<(GroupId, Role)>, StoreError> {
-        let user = user.clone();
-        self.read(move |tx| members::groups_of(tx, &user)).await
+        self.read(|tx| members::groups_of(tx, user))
     }
 
     async fn create_channel(&self, channel: &NewChannel) -> Result<Channel, StoreError> {
@@ -124,8 +120,7 @@ impl GroupStore for Embedded {
     }
 
     async fn channels_of(&self, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
-        let groups = groups.to_vec();
-        self.read(move |tx| channels::of_groups(tx, &groups)).await
+        self.read(|tx| channels::of_groups(tx, groups))
     }
 }
 

@@ -25,8 +25,7 @@ impl ReadStore for Embedded {
         user: &UserId,
         channels: &[ChannelId],
     ) -> Result<Vec<(ChannelId, Position)>, StoreError> {
-        let (user, channels) = (user.clone(), channels.to_vec());
-        self.read(move |tx| get(tx, &user, &channels)).await
+        self.read(|tx| get(tx, user, channels))
     }
 
     async fn count_messages(
@@ -35,7 +34,7 @@ impl ReadStore for Embedded {
         after: Position,
         up_to: u16,
     ) -> Result<u16, StoreError> {
-        self.read(move |tx| count(tx, channel, after, up_to)).await
+        self.read(|tx| count(tx, channel, after, up_to))
     }
 }
 

@@ -22,11 +22,11 @@ impl RetentionStore for Embedded {
         bucket: Bucket,
         limit: u16,
     ) -> Result<Vec<(ChannelId, Bucket)>, StoreError> {
-        self.read(move |tx| before(tx, bucket, limit)).await
+        self.read(|tx| before(tx, bucket, limit))
     }
 
     async fn drop_bucket(&self, channel: ChannelId, bucket: Bucket) -> Result<Position, StoreError> {
-        let last = self.read(move |tx| last_in(tx, channel, bucket)).await?;
+        let last = self.read(|tx| last_in(tx, channel, bucket))?;
         let floor = self.write(move |tx| channels::raise_marks(tx, channel, (Position(0), last))).await?;
         let length = self.bucket;
         while self.write(move |tx| remove_some(tx, channel, floor, length)).await? == ENTRIES_AT_ONCE {}
