@@ -10,7 +10,7 @@ pub(super) const DUPLICATE_KEY: i32 = 11000;
 const NO_COLLECTION: i32 = 26;
 /// Writers of one key have blocked each other, and the `DocumentDB` engine has refused one of them. It takes a second to
 /// see that; whoever comes back at once blocks the others anew.
-const DEADLOCK: i32 = 16_908_292;
+pub(super) const DEADLOCK: i32 = 16_908_292;
 /// The server is not, or no longer, the one that writes; or it lost a connection of its own; or two writes met.
 /// By code: internal (what stands behind a compatible server has died), host unreachable or not found, unknown, lock timeout, network timeout, time limit, write concern timeout,
 /// shutdown, write conflict, stepping down, too many connections, socket, not primary, and the `DocumentDB`
@@ -33,9 +33,14 @@ pub(super) fn repetitions(error: &Error) -> u32 {
     match &*error.kind {
         // Without a server to select there is none for the second try either.
         ErrorKind::ServerSelection { .. } => 0,
-        _ if code(error) == Some(DEADLOCK) => 4,
+        _ if is_deadlock(error) => 4,
         _ => is_transient(error).into(),
     }
+}
+
+/// Whether writers of one key have blocked each other.
+pub(super) fn is_deadlock(error: &Error) -> bool {
+    code(error) == Some(DEADLOCK)
 }
 
 impl Failure {

@@ -5,80 +5,121 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use mongodb::error::{ErrorKind, InsertManyError};
-use tokio::time::sleep;
+use mongodb::error::{Error, ErrorKind, InsertManyError};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Mongo;
 use super::entry_rows::{EntryRow, Rival, rivals};
-use super::failure::{DUPLICATE_KEY, Failure};
+use super::failure::{DEADLOCK, DUPLICATE_KEY, is_deadlock};
 use super::summary;
 use crate::ids::MessageId;
 use crate::protocol::message::{Entry, Message};
 use crate::store::{Inserted, StoreError};
 
 /// How often entries are tried whose clash cannot be understood yet: their rival may not be confirmed by a
-/// majority, or two writers have blocked each other.
+/// majority, or writers have blocked each other.
 const ATTEMPTS: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(20);
-/// How long a writer stays away after the server has broken up a deadlock of writers of one key: whoever comes back at
-/// once blocks the others anew.
-const BLOCKED: Duration = Duration::from_millis(400);
+/// How long a writer stays away after the server has broken up a deadlock of writers of one key, unless it sees that
+/// another has got through. The server breaks up one a second: if its victims came back as fast, there would always be
+/// enough of them to block each other.
+const BLOCKED: Duration = Duration::from_secs(4);
+/// How often who stays away looks whether a rival has got through.
+const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) async fn insert(mongo: &Mongo, entries: &[Entry]) -> Result<Vec<Inserted>, StoreError> {
     summary::note(mongo, entries).await?;
-    let mut outcomes: Vec<Option<Inserted>> = vec![None; entries.len()];
+    let mut inserting = Inserting { mongo, entries, outcomes: vec![None; entries.len()] };
     for attempt in 0..ATTEMPTS {
         sleep(BACKOFF.mul_f64(f64::from(attempt) * (0.5 + fastrand::f64()))).await;
-        let open: Vec<_> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
-        let rows = open.iter().map(|index| EntryRow::new(&entries[*index], mongo.bucket)).collect();
-        let clashes = insert_rows(mongo, rows).await?;
-        if clashes.iter().any(|clash| clash.code != DUPLICATE_KEY) {
-            sleep(BLOCKED.mul_f64(0.5 + fastrand::f64())).await;
-        }
-        for (number, index) in open.into_iter().enumerate() {
-            outcomes[index] = match clashes.iter().find(|clash| clash.number == number) {
-                None => Some(Inserted::New),
-                Some(clash) => understand(mongo, &entries[index], clash.code).await?,
-            };
-        }
-        if let Some(outcomes) = outcomes.iter().cloned().collect() {
+        let clashes = inserting.attempt().await?;
+        let blocked = clashes.iter().any(|clash| clash.code != DUPLICATE_KEY);
+        let away = if blocked { BLOCKED } else { Duration::ZERO };
+        inserting.understand(&clashes, away.mul_f64(0.5 + fastrand::f64())).await?;
+        if let Some(outcomes) = inserting.outcomes.iter().cloned().collect() {
             return Ok(outcomes);
         }
     }
     Err(StoreError::Unavailable("it is not clear yet what holds the places of some entries".to_owned()))
 }
 
-/// One row that was not stored.
+struct Inserting<'a> {
+    mongo: &'a Mongo,
+    entries: &'a [Entry],
+    /// Of each entry; none where it is not known yet.
+    outcomes: Vec<Option<Inserted>>,
+}
+
+/// An entry that was not stored.
 struct Clash {
-    number: usize,
+    index: usize,
     code: i32,
 }
 
-async fn insert_rows(mongo: &Mongo, rows: Arc<[EntryRow]>) -> Result<Vec<Clash>, StoreError> {
-    let insert = mongo.calls.run((mongo.entries(), rows), async |(entries, rows)| {
-        entries.insert_many(rows.iter()).ordered(false).await
-    });
-    let failure = match insert.await {
-        Ok(_) => return Ok(Vec::new()),
-        Err(failure) => failure,
-    };
-    clashes(&failure).ok_or_else(|| failure.into())
+impl Inserting<'_> {
+    /// Inserts what has no outcome yet.
+    async fn attempt(&mut self) -> Result<Vec<Clash>, StoreError> {
+        let open: Vec<_> = (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
+        let rows = open.iter().map(|index| EntryRow::new(&self.entries[*index], self.mongo.bucket)).collect();
+        let mut clashes = insert_rows(self.mongo, rows).await?;
+        for clash in &mut clashes {
+            clash.index = open[clash.index];
+        }
+        for index in open {
+            if clashes.iter().all(|clash| clash.index != index) {
+                self.outcomes[index] = Some(Inserted::New);
+            }
+        }
+        Ok(clashes)
+    }
+
+    /// Looks what stands in the way, for so long or until all is known.
+    async fn understand(&mut self, clashes: &[Clash], away: Duration) -> Result<(), StoreError> {
+        let until = Instant::now() + away;
+        loop {
+            for clash in clashes {
+                let outcome = &mut self.outcomes[clash.index];
+                if outcome.is_none() {
+                    *outcome = obstacle(self.mongo, &self.entries[clash.index], clash.code).await?;
+                }
+            }
+            let known = clashes.iter().all(|clash| self.outcomes[clash.index].is_some());
+            if known || Instant::now() >= until {
+                return Ok(());
+            }
+            sleep_until(until.min(Instant::now() + LOOK)).await;
+        }
+    }
 }
 
-fn clashes(failure: &Failure) -> Option<Vec<Clash>> {
-    let Failure::Driver(error) = failure else { return None };
+/// Inserts rows; the indexes of the clashes are those of the rows.
+async fn insert_rows(mongo: &Mongo, rows: Arc<[EntryRow]>) -> Result<Vec<Clash>, StoreError> {
+    let insert = mongo.calls.run((mongo.entries(), rows), async |(entries, rows)| {
+        match entries.insert_many(rows.iter()).ordered(false).await {
+            Ok(_) => Ok(Vec::new()),
+            // Not a failed call: it would be repeated too soon.
+            Err(error) => clashes(&error, rows.len()).ok_or(error),
+        }
+    });
+    Ok(insert.await?)
+}
+
+fn clashes(error: &Error, rows: usize) -> Option<Vec<Clash>> {
+    if is_deadlock(error) {
+        return Some((0..rows).map(|index| Clash { index, code: DEADLOCK }).collect());
+    }
     match &*error.kind {
         ErrorKind::InsertMany(InsertManyError {
             write_errors: Some(errors),
             write_concern_error: None,
             ..
-        }) => Some(errors.iter().map(|error| Clash { number: error.index, code: error.code }).collect()),
+        }) => Some(errors.iter().map(|error| Clash { index: error.index, code: error.code }).collect()),
         _ => None,
     }
 }
 
 /// What stands in the way of an entry; `None` if nothing can be seen.
-async fn understand(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<Inserted>, StoreError> {
+async fn obstacle(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<Inserted>, StoreError> {
     let id = match entry {
         // Only its position is unique.
         Entry::Void { .. } => return Ok((code == DUPLICATE_KEY).then_some(Inserted::PositionTaken)),
