@@ -171,6 +171,9 @@ pub struct Bench {
     /// How often each is run.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub runs: u32,
+    /// What is loaded: `node`, `fleet` or `cluster`, as for `load`.
+    #[arg(long, default_value = "node", value_name = "TARGET")]
+    pub target: Target,
     /// Another chat node's program: both are run in turn, and compared in pairs.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,

@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
 
 use crate::args::Bench;
-use crate::load::Report;
+use crate::load::{Report, Target};
 use crate::output;
 use crate::paths::Paths;
 use crate::progress::Progress;
@@ -26,11 +26,22 @@ const USUAL: [&str; 5] = ["fan-out", "channels", "direct", "storm", "resume"];
 /// Runs that were disturbed are repeated so often.
 const TRIES: usize = 4;
 
+/// A profile, what it is let loose on, and the chat node's program.
+type What<'a> = (&'a str, &'a Target, &'a Path);
+
 /// Runs profiles several times; with another program, each time both, one after the other.
 pub async fn run(paths: &Paths, progress: &Progress, bench: Bench) -> Result<ExitCode> {
     if cfg!(debug_assertions) {
         return release::take_over(paths, progress).await;
     }
+    ensure!(
+        !matches!(bench.target, Target::Url(_)),
+        "bench runs on node, fleet or cluster; for a URL see `cargo e2e load`"
+    );
+    ensure!(
+        bench.against.is_none() || bench.target != Target::Cluster,
+        "the cluster runs the chat node of `cargo e2e up`: --against needs --target node or fleet"
+    );
     let named = &bench.profiles;
     let names = if named.is_empty() { USUAL.map(str::to_owned).to_vec() } else { named.clone() };
     let mut all = Vec::new();
@@ -52,14 +63,15 @@ async fn series(paths: &Paths, progress: &Progress, (name, bench): (&str, &Bench
         let say = |which: &str| progress.say(format_args!("{name}, run {number} of {}: {which}", bench.runs));
         let Some(other) = &bench.against else {
             say("this");
-            series.own.push(undisturbed(paths, progress, (name, &program)).await?);
+            series.own.push(undisturbed(paths, progress, (name, &bench.target, &program)).await?);
             continue;
         };
         // Who comes first changes, so that none gains from it.
         let own_first = number % 2 == 1;
         for own in [own_first, !own_first] {
             say(if own { "this" } else { "other" });
-            let report = undisturbed(paths, progress, (name, if own { &program } else { other })).await?;
+            let program = if own { &program } else { other };
+            let report = undisturbed(paths, progress, (name, &bench.target, program)).await?;
             if own { series.own.push(report) } else { series.other.push(report) }
         }
     }
@@ -67,24 +79,29 @@ async fn series(paths: &Paths, progress: &Progress, (name, bench): (&str, &Bench
 }
 
 /// A run that nobody disturbed.
-async fn undisturbed(paths: &Paths, progress: &Progress, (name, program): (&str, &Path)) -> Result<Report> {
+async fn undisturbed(paths: &Paths, progress: &Progress, what: What<'_>) -> Result<Report> {
     for _ in 0..TRIES {
-        let report = once(paths, (name, program)).await?;
+        let report = once(paths, what).await?;
         if report.void.is_empty() {
             return Ok(report);
         }
         progress.say(format_args!("void, once more: {}", report.void.join("; ")));
     }
-    bail!("{name} was disturbed {TRIES} times; end what else runs on this machine, and try again")
+    bail!("{} was disturbed {TRIES} times; end what else runs on this machine, and try again", what.0)
 }
 
 /// A run in a process of its own, so that none has the memory of another.
-async fn once(paths: &Paths, (name, program): (&str, &Path)) -> Result<Report> {
+async fn once(paths: &Paths, (name, target, program): What<'_>) -> Result<Report> {
     let file = paths.state.join(format!("bench-{}.json", std::process::id()));
     fs::create_dir_all(&paths.state)?;
     let own = std::env::current_exe().context("where is this program?")?;
     let mut command = Command::new(own);
-    command.args(["load", name, "--chat-node"]).arg(program).arg("--report").arg(&file).kill_on_drop(true);
+    command
+        .args(["load", name, "--target", &target.to_string(), "--chat-node"])
+        .arg(program)
+        .arg("--report")
+        .arg(&file)
+        .kill_on_drop(true);
     let status = command.status().await.context("cannot start a run")?;
     if !status.success() {
         bail!("{name} failed ({status})");

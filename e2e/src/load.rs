@@ -42,6 +42,7 @@ use generator::{Outcome, Plan};
 use history::Compared;
 use message::Run;
 use meter::Meter;
+pub use meter::Role;
 use oracle::Kind;
 use profile::Profile;
 use report::About;
@@ -100,7 +101,7 @@ async fn measure(
 ) -> Result<Report> {
     files::allow(profile.users)?;
     load.target.can_take(&profile)?;
-    let service = Service::open(load, (paths, progress)).await?;
+    let service = Service::open(load, &profile, (paths, progress)).await?;
     let began = Timestamp::now();
     let measured = tokio::select! {
         measured = on(&service, (&profile, began), progress) => measured,

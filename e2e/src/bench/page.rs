@@ -14,8 +14,11 @@ A run is `cargo e2e load PROFILE`: one process holds all connections and follows
 messages were answered. Times count from when a message was **due**, not from when it could be sent. Every reader checks that
 nothing is lost, doubled, out of order or altered, and in the end all of it is compared with the store; a run in which
 anything is wrong fails and is not shown, and one in which other processes or the hypervisor took too much of the machine is
-void and repeated. The chat node has the first core for itself, the generator the rest. The store is the node's own, on disk;
-there is no TLS and no compression. Numbers are the median of the runs, with the least and the greatest.
+void and repeated. There is no TLS and no compression. Numbers are the median of the runs, with the least and the greatest.
+
+The target `node` is one chat node with a store of its own, on disk; it has the first core for itself, the generator the rest.
+`fleet` is three chat nodes on RabbitMQ and FerretDB, without Kubernetes. `cluster` is the Kubernetes of `cargo e2e up`: three
+nodes, NGINX, RabbitMQ, FerretDB on PostgreSQL, metrics-server and all else of it on the same cores as the generator.
 
 What they do not say: how a service behaves that is spread over several machines, on a network with latency and loss, or
 behind TLS; and where a time is shorter than the generator needs to read all sockets, it is the generator's.
@@ -36,10 +39,11 @@ fn section(text: &mut String, series: &Series) {
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "\n## {}\n\n{}; {} users. {} × {}, {} MiB, Linux {}; commit {}, {}; {} runs.\n\n",
+        "\n## {}\n\n{}; {} users; target `{}`. {} × {}, {} MiB, Linux {}; commit {}, {}; {} runs.\n\n",
         first.name,
         first.profile.description,
         first.profile.users,
+        first.target,
         on.cores,
         on.processor,
         on.memory_mib,

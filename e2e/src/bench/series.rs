@@ -1,7 +1,7 @@
 //! The runs of a profile, of one program or of two that are compared.
 
 use super::figure::Figure;
-use crate::load::Report;
+use crate::load::{Quantiles, Report, Role};
 
 /// The runs of a profile. Those of `other` were made between those of `own`, in pairs.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Measure {
 }
 
 /// What runs are compared by, in the order of the tables.
-pub const MEASURES: [Measure; 10] = [
+pub const MEASURES: [Measure; 19] = [
     Measure { name: "sign-ins/s", of: |report| Some(report.connecting.per_second) },
     Measure { name: "sign-in p99, ms", of: |report| Some(report.connecting.sign_in.p99) },
     Measure { name: "server KiB/user", of: |report| report.connecting.server_kib_per_user },
@@ -31,9 +31,33 @@ pub const MEASURES: [Measure; 10] = [
     Measure { name: "ack p99, ms", of: |report| Some(report.traffic.as_ref()?.ack.p99) },
     Measure { name: "delivery p50, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p50) },
     Measure { name: "delivery p99, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p99) },
+    Measure { name: "delivery p99.9, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p999) },
     Measure { name: "last reader p99, ms", of: |report| Some(report.traffic.as_ref()?.last_reader.p99) },
+    Measure {
+        name: "back after a lost connection, p50, ms",
+        of: |report| come_back(report, |back| back.p50),
+    },
+    Measure {
+        name: "back after a lost connection, p99, ms",
+        of: |report| come_back(report, |back| back.p99),
+    },
     Measure { name: "server CPU µs/delivery", of: |report| report.traffic.as_ref()?.server_us_per_delivery },
+    Measure { name: "CPU of chat nodes, % of a core", of: |report| cpu(report, Role::Server) },
+    Measure { name: "CPU of RabbitMQ", of: |report| cpu(report, Role::Broker) },
+    Measure { name: "CPU of the store", of: |report| cpu(report, Role::Store) },
+    Measure { name: "CPU of NGINX", of: |report| cpu(report, Role::Proxy) },
+    Measure { name: "CPU of Kubernetes and the operator", of: |report| cpu(report, Role::Kubernetes) },
+    Measure { name: "CPU of the generator", of: |report| cpu(report, Role::Generator) },
 ];
+
+fn come_back(report: &Report, of: fn(&Quantiles) -> f64) -> Option<f64> {
+    (report.come_back.count > 0).then(|| of(&report.come_back))
+}
+
+/// What the processes of a role used while messages were sent.
+fn cpu(report: &Report, role: Role) -> Option<f64> {
+    Some(report.traffic.as_ref()?.usage.roles.get(&role)?.cpu_percent)
+}
 
 impl Series {
     /// A measure of the work tree's program.

@@ -44,6 +44,9 @@ pub struct Profile {
     /// What happens once, at a time of the run.
     #[serde(default)]
     pub events: Vec<Event>,
+    /// What of the example's `spec` is otherwise on the local cluster while this runs.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub cluster: serde_json::Map<String, serde_json::Value>,
     /// Length of a message, in bytes.
     #[serde(default = "Profile::usual_content")]
     pub content_bytes: u16,

@@ -9,16 +9,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use crds::ClientLimits;
 
 use super::generator::Way;
 use super::meter::{Processes, Role};
 use super::profile::{Fault, Profile};
 use crate::args::Load;
 use crate::client::{Gateway, SigningKey};
-use crate::cluster::Access;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
+use cluster::LocalCluster;
 use fleet::LocalFleet;
 use node::BareNode;
 
@@ -99,12 +100,16 @@ enum Started {
     Nothing,
     Node(BareNode),
     Fleet(Box<LocalFleet>),
-    Cluster(Access),
+    Cluster(Box<LocalCluster>),
 }
 
 impl Service {
     /// Finds or starts what is to be loaded.
-    pub async fn open(load: &Load, (paths, progress): (&Paths, &Progress)) -> Result<Self> {
+    pub async fn open(
+        load: &Load,
+        profile: &Profile,
+        (paths, progress): (&Paths, &Progress),
+    ) -> Result<Self> {
         match &load.target {
             Target::Node => {
                 let program = program(load, (paths, progress)).await?;
@@ -114,7 +119,7 @@ impl Service {
                 let program = program(load, (paths, progress)).await?;
                 LocalFleet::start((paths, progress), &program, &load.fleet).await.map(LocalFleet::service)
             }
-            Target::Cluster => cluster::find(paths).await,
+            Target::Cluster => cluster::find(paths, profile, progress).await,
             Target::Url(url) => at(url, load.signing_key_file.as_deref()),
         }
     }
@@ -123,15 +128,16 @@ impl Service {
     pub async fn harm(&self, fault: Fault, lasts: Duration) -> Result<()> {
         match &self.started {
             Started::Fleet(fleet) => fleet.harm(fault, lasts).await,
-            Started::Cluster(access) => cluster::harm(access, fault).await,
+            Started::Cluster(cluster) => cluster.harm(fault).await,
             Started::Nothing | Started::Node(_) => bail!("{fault:?} cannot be done to it"),
         }
     }
 
-    /// Ends what was started for the run.
+    /// Ends what was started for the run, and undoes what was changed.
     pub async fn close(self) -> Result<()> {
         match self.started {
-            Started::Nothing | Started::Cluster(_) => {}
+            Started::Nothing => {}
+            Started::Cluster(cluster) => cluster.restore().await?,
             Started::Node(node) => drop(node),
             Started::Fleet(fleet) => fleet.end().await?,
         }
@@ -144,6 +150,19 @@ async fn program(load: &Load, (paths, progress): (&Paths, &Progress)) -> Result<
     match &load.chat_node {
         Some(program) => Ok(program.clone()),
         None => Ok(release::build(paths, progress, &["chat-node"]).await?.join("chat-node")),
+    }
+}
+
+/// A run decides itself how much is asked for.
+fn limits() -> ClientLimits {
+    let most = Some(*ClientLimits::BOUNDS.end());
+    ClientLimits {
+        connections_per_node: most,
+        connections_per_user: None,
+        connections_per_address: most,
+        commands_per_minute: most,
+        user_requests_per_minute: most,
+        address_requests_per_minute: most,
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use crds::{ClientLimits, QueueType, RoutingMode};
+use crds::{QueueType, RoutingMode};
 
-use super::{Service, Started};
+use super::{Service, Started, limits};
 use crate::args::{FleetOptions, Queue, Routing};
 use crate::fleet::{Fleet, Terms, Variant};
 use crate::load::generator::Way;
@@ -113,17 +113,4 @@ fn variant(options: &FleetOptions) -> Variant {
         Queue::Quorum => QueueType::Quorum,
     };
     Variant { name: "load", routing, queue }
-}
-
-/// A run decides itself how much is asked for.
-fn limits() -> ClientLimits {
-    let most = Some(*ClientLimits::BOUNDS.end());
-    ClientLimits {
-        connections_per_node: most,
-        connections_per_user: None,
-        connections_per_address: most,
-        commands_per_minute: most,
-        user_requests_per_minute: most,
-        address_requests_per_minute: most,
-    }
 }
