@@ -28,6 +28,9 @@ pub const CLUSTER: [&str; 13] = [
 /// What the images of broker and store are made with.
 pub const IMAGES: [&str; 1] = ["mmdebstrap"];
 
+/// What counts a program's instructions.
+pub const COUNTING: [&str; 1] = ["valgrind"];
+
 /// What the browser test needs.
 pub const BROWSER: [&str; 1] = ["chromium"];
 

@@ -9,6 +9,7 @@ mod cluster;
 mod definitions;
 mod faults;
 mod fewest;
+mod instructions;
 mod libtest;
 mod neighbours;
 mod operators;
@@ -23,7 +24,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crds::VibeTalkCluster;
@@ -53,6 +54,8 @@ use world::World;
 pub enum Stage {
     /// The crates' own tests.
     Unit,
+    /// What a message costs.
+    Instructions,
     /// The chart.
     Chart,
     /// VibeTalk on the cluster.
@@ -70,6 +73,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
+            Self::Instructions => "instructions",
             Self::Chart => "chart",
             Self::Cluster => "cluster",
             Self::Browser => "browser",
@@ -112,6 +116,9 @@ impl Session<'_> {
         if let Err(error) = self.unit(stand.as_ref()).await {
             self.fail("the crates' own tests run", &error);
         }
+        if let Err(error) = self.instructions().await {
+            self.fail("what a message costs can be counted", &error);
+        }
         if let Err(error) = self.chart().await {
             self.fail("the chart's tests run", &error);
         }
@@ -149,7 +156,8 @@ impl Session<'_> {
     }
 
     async fn unit(&mut self, stand: Option<&Stand>) -> Result<()> {
-        let in_tables = self.selection.takes_any(Stage::Chart, names(chart::CASES))
+        let in_tables = self.selection.takes(Stage::Instructions, instructions::NAME)
+            || self.selection.takes_any(Stage::Chart, names(chart::CASES))
             || self.selection.takes_any(Stage::Cluster, names(cluster::CASES))
             || self.selection.takes_any(Stage::Browser, names(page::CASES))
             || self.selection.takes_any(Stage::Faults, faults::TRIALS.iter().map(|trial| trial.name));
@@ -175,6 +183,21 @@ impl Session<'_> {
         let tally = unit::run(&self.paths.tree, self.selection.words(), &surroundings).await;
         neighbours.leave().await?;
         self.tally.add(tally?);
+        Ok(())
+    }
+
+    async fn instructions(&mut self) -> Result<()> {
+        if !self.selection.takes(Stage::Instructions, instructions::NAME) {
+            return Ok(());
+        }
+        if let Some(hindrance) = instructions::hindrance() {
+            println!("left out: what a message costs: {hindrance}");
+            return Ok(());
+        }
+        let program = instructions::prepare(self.paths, self.progress).await?;
+        let begin = Instant::now();
+        let outcome = instructions::compare(self.paths, &program).await;
+        self.report(Stage::Instructions, instructions::NAME, (outcome, begin.elapsed()));
         Ok(())
     }
 
