@@ -54,7 +54,7 @@ use stage::Stage;
 pub use statistics::Quantiles;
 use surroundings::Surroundings;
 use target::Service;
-pub use target::Target;
+pub use target::{BareNode, Target};
 
 /// Runs a profile, or lists the profiles if none is named. Fails if anything happened that must not.
 pub async fn run(paths: &Paths, progress: &Progress, load: Load) -> Result<ExitCode> {

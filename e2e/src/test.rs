@@ -10,6 +10,7 @@ mod definitions;
 mod faults;
 mod fewest;
 mod instructions;
+mod k6;
 mod libtest;
 mod neighbours;
 mod operators;
@@ -43,6 +44,7 @@ use crate::tool::{Module, Tool};
 use case::{Case, Tally};
 use chart::Chart;
 use faults::Ground;
+use k6::Scripts;
 use neighbours::Neighbours;
 use selection::Selection;
 use stand::Stand;
@@ -56,6 +58,8 @@ pub enum Stage {
     Unit,
     /// What a message costs.
     Instructions,
+    /// The scripts for k6.
+    K6,
     /// The chart.
     Chart,
     /// VibeTalk on the cluster.
@@ -74,6 +78,7 @@ impl Stage {
         match self {
             Self::Unit => "unit",
             Self::Instructions => "instructions",
+            Self::K6 => "k6",
             Self::Chart => "chart",
             Self::Cluster => "cluster",
             Self::Browser => "browser",
@@ -119,6 +124,9 @@ impl Session<'_> {
         if let Err(error) = self.instructions().await {
             self.fail("what a message costs can be counted", &error);
         }
+        if let Err(error) = self.k6().await {
+            self.fail("the scripts for k6 run", &error);
+        }
         if let Err(error) = self.chart().await {
             self.fail("the chart's tests run", &error);
         }
@@ -157,6 +165,7 @@ impl Session<'_> {
 
     async fn unit(&mut self, stand: Option<&Stand>) -> Result<()> {
         let in_tables = self.selection.takes(Stage::Instructions, instructions::NAME)
+            || self.selection.takes_any(Stage::K6, names(k6::CASES))
             || self.selection.takes_any(Stage::Chart, names(chart::CASES))
             || self.selection.takes_any(Stage::Cluster, names(cluster::CASES))
             || self.selection.takes_any(Stage::Browser, names(page::CASES))
@@ -201,6 +210,15 @@ impl Session<'_> {
         Ok(())
     }
 
+    async fn k6(&mut self) -> Result<()> {
+        if !self.selection.takes_any(Stage::K6, names(k6::CASES)) {
+            return Ok(());
+        }
+        let scripts = Arc::new(Scripts::prepare(self.paths, self.progress).await?);
+        self.cases(Stage::K6, k6::CASES, &scripts).await;
+        Ok(())
+    }
+
     async fn chart(&mut self) -> Result<()> {
         if !self.selection.takes_any(Stage::Chart, names(chart::CASES)) {
             return Ok(());
@@ -208,11 +226,7 @@ impl Session<'_> {
         let binaries = binaries::ensure(self.paths, self.progress, &[Tool::Helm]).await;
         let helm = binaries.context("helm cannot be built")?.path(Tool::Helm);
         let chart = Arc::new(Chart { paths: self.paths.clone(), helm });
-        let selection = self.selection.clone();
-        for case in chart::CASES.iter().filter(|case| selection.takes(Stage::Chart, case.name)) {
-            let outcome = case.execute(chart.clone()).await;
-            self.report(Stage::Chart, case.name, outcome);
-        }
+        self.cases(Stage::Chart, chart::CASES, &chart).await;
         Ok(())
     }
 
@@ -247,7 +261,7 @@ impl Session<'_> {
         {
             self.fail("Prometheus and its adapter can be built", &error);
         }
-        self.cases(Stage::Cluster, cluster::CASES, world).await;
+        self.cases_on_cluster(Stage::Cluster, cluster::CASES, world).await;
     }
 
     async fn browser(&mut self, world: &Arc<World>) {
@@ -255,12 +269,20 @@ impl Session<'_> {
             return;
         }
         match packages::ensure(self.paths, self.progress, &packages::BROWSER).await {
-            Ok(()) => self.cases(Stage::Browser, page::CASES, world).await,
+            Ok(()) => self.cases_on_cluster(Stage::Browser, page::CASES, world).await,
             Err(error) => self.fail("the browser is installed", &error),
         }
     }
 
-    async fn cases(&mut self, stage: Stage, cases: &[Case<World>], world: &Arc<World>) {
+    async fn cases<W: Send + Sync + 'static>(&mut self, stage: Stage, cases: &[Case<W>], world: &Arc<W>) {
+        let selection = self.selection.clone();
+        for case in cases.iter().filter(|case| selection.takes(stage, case.name)) {
+            let outcome = case.execute(world.clone()).await;
+            self.report(stage, case.name, outcome);
+        }
+    }
+
+    async fn cases_on_cluster(&mut self, stage: Stage, cases: &[Case<World>], world: &Arc<World>) {
         let selection = self.selection.clone();
         for case in cases.iter().filter(|case| selection.takes(stage, case.name)) {
             println!("test {}: {} …", stage.name(), case.name);

@@ -36,6 +36,8 @@ pub enum Tool {
     Prometheus,
     /// Gives the autoscaler what Prometheus has collected.
     PrometheusAdapter,
+    /// Runs load scripts.
+    K6,
 }
 
 impl Tool {
@@ -59,7 +61,7 @@ impl Tool {
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::CLUSTER.into_iter().chain(Self::MONITORING)
+        Self::CLUSTER.into_iter().chain(Self::MONITORING).chain([Self::K6])
     }
 
     /// The file name of the program.
@@ -79,6 +81,7 @@ impl Tool {
             Self::Ferretdb => "ferretdb",
             Self::Prometheus => "prometheus",
             Self::PrometheusAdapter => "prometheus-adapter",
+            Self::K6 => "k6",
         }
     }
 
@@ -89,6 +92,7 @@ impl Tool {
             Self::PrometheusAdapter => Module::Adapter,
             Self::IngressNginx => Module::Ingress,
             Self::Ferretdb => Module::Store,
+            Self::K6 => Module::K6,
             _ => Module::Cluster,
         }
     }
@@ -104,6 +108,7 @@ impl Tool {
             Self::Ferretdb => "github.com/FerretDB/FerretDB/v2/cmd/ferretdb".into(),
             Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus".into(),
             Self::PrometheusAdapter => "sigs.k8s.io/prometheus-adapter/cmd/adapter".into(),
+            Self::K6 => "go.k6.io/k6".into(),
             kubernetes => format!("k8s.io/kubernetes/cmd/{}", kubernetes.name()),
         }
     }
@@ -150,11 +155,14 @@ pub enum Module {
     Ingress,
     /// FerretDB.
     Store,
+    /// k6.
+    K6,
 }
 
 impl Module {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Cluster, Self::Addons, Self::Adapter, Self::Ingress, Self::Store];
+    pub const ALL: [Self; 6] =
+        [Self::Cluster, Self::Addons, Self::Adapter, Self::Ingress, Self::Store, Self::K6];
 
     /// Its directory's name.
     pub fn name(self) -> &'static str {
@@ -164,6 +172,7 @@ impl Module {
             Self::Adapter => "adapter",
             Self::Ingress => "ingress",
             Self::Store => "store",
+            Self::K6 => "k6",
         }
     }
 

@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::release;
 use cluster::LocalCluster;
 use fleet::LocalFleet;
-use node::BareNode;
+pub use node::BareNode;
 
 /// What a run is let loose on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,6 @@ use crate::load::meter::{Processes, Role};
 use crate::paths::Paths;
 use crate::process;
 
-const KEY: &[u8] = b"a key that only load on loopback knows and uses";
 /// A run decides itself how much is asked for.
 const LIMITS: &str = "connectionsPerNode=1000000,connectionsPerAddress=1000000,commandsPerMinute=1000000,\
                       userRequestsPerMinute=1000000,addressRequestsPerMinute=1000000";
@@ -38,12 +37,15 @@ pub struct BareNode {
 }
 
 impl BareNode {
+    /// Signs users' tokens.
+    pub const KEY: &str = "a key that only load on loopback knows and uses";
+
     /// Starts it; back when it serves.
     pub async fn start(paths: &Paths, program: &Path) -> Result<Self> {
         let directory = paths.state.join(format!("load-{}", std::process::id()));
         let auth = directory.join(binding::auth::DIRECTORY);
         fs::create_dir_all(&auth).with_context(|| format!("cannot make {}", auth.display()))?;
-        fs::write(auth.join(binding::auth::HS256), KEY)?;
+        fs::write(auth.join(binding::auth::HS256), Self::KEY)?;
         let keeps_apart = cores::can_share();
         let log = paths.log("load-chat-node");
         let mut child = spawn(program, (&directory, &log), keeps_apart)?;
@@ -62,11 +64,16 @@ impl BareNode {
         Ok(node)
     }
 
+    /// Where it serves.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The service that it is.
     pub fn service(self) -> Service {
         Service {
             way: Way { addresses: vec![self.address], host: self.address.to_string() },
-            key: SigningKey::new(KEY.to_vec()),
+            key: SigningKey::new(Self::KEY.into()),
             watched: vec![(Role::Server, Processes::One(self.child.id().cast_signed()))],
             versions: vec![("chat-node".to_owned(), self.version.clone())],
             keeps_apart: self.keeps_apart,
