@@ -109,6 +109,9 @@ pub struct Load {
     /// The secret (HS256) that signs users' tokens, for a URL.
     #[arg(long, value_name = "FILE")]
     pub signing_key_file: Option<PathBuf>,
+    /// The authority (PEM) of the service's certificate instead of those that this machine trusts, for an https URL.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// The chat node's program instead of the work tree's, for `node` and `fleet`.
     #[arg(long, value_name = "FILE")]
     pub chat_node: Option<PathBuf>,

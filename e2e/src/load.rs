@@ -18,6 +18,7 @@ mod stage;
 mod statistics;
 mod surroundings;
 mod target;
+mod tls;
 mod websocket;
 mod wire;
 

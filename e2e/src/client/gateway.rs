@@ -1,6 +1,6 @@
 //! The way to a chat service.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -24,14 +24,16 @@ impl Gateway {
         if parsed.scheme() != "http" {
             bail!("`{url}`: the tests' client speaks plain http only");
         }
-        let host = parsed.host_str().with_context(|| format!("`{url}` names no host"))?;
-        let port = parsed.port_or_known_default().unwrap_or(80);
-        let address = (host, port)
-            .to_socket_addrs()
-            .with_context(|| format!("cannot find the host of {url}"))?
-            .next()
-            .with_context(|| format!("the host of {url} has no address"))?;
-        let host = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
+        Self::locate(&parsed)
+    }
+
+    /// The chat service at a URL, whatever is spoken there.
+    pub fn locate(url: &reqwest::Url) -> Result<Self> {
+        let name = url.host_str().with_context(|| format!("`{url}` names no host"))?;
+        let addresses =
+            url.socket_addrs(|| None).with_context(|| format!("cannot find the host of {url}"))?;
+        let address = *addresses.first().with_context(|| format!("the host of {url} has no address"))?;
+        let host = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
         Ok(Self { address, host })
     }
 

@@ -11,6 +11,7 @@ mod life;
 mod phases;
 mod pulse;
 mod say;
+pub mod stream;
 mod tally;
 mod watch;
 mod world;

@@ -32,8 +32,12 @@ struct Problem {
 impl Rest {
     /// Asks the service at the end of this way.
     pub fn new(way: Way) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(ANSWERED_WITHIN).no_proxy().build()?;
-        Ok(Self { http, way, turn: AtomicUsize::new(0) })
+        let mut http = reqwest::Client::builder().timeout(ANSWERED_WITHIN).no_proxy();
+        if let Some(tls) = &way.tls {
+            // The URL names the service, as its certificate does; the addresses are known.
+            http = http.tls_backend_preconfigured(tls.config()).resolve_to_addrs(&tls.name(), &way.addresses);
+        }
+        Ok(Self { http: http.build()?, way, turn: AtomicUsize::new(0) })
     }
 
     /// Asks for something below `/api/v1/`, with a body if there is one; again when the service says when.
@@ -45,9 +49,7 @@ impl Rest {
     ) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let address = self.way.addresses[turn % self.way.addresses.len()];
-            let url = format!("http://{address}/api/v1/{path}");
+            let url = format!("{}/api/v1/{path}", self.base());
             let request = self.http.request(method.clone(), &url).header("host", &self.way.host);
             let request = request.bearer_auth(token);
             let request = if let Some(body) = body { request.json(body) } else { request };
@@ -62,6 +64,17 @@ impl Rest {
             }
             tokio::time::sleep(wait).await;
         }
+    }
+}
+
+impl Rest {
+    /// Each request goes to the next address, unless a name stands for them.
+    fn base(&self) -> String {
+        if self.way.tls.is_some() {
+            return format!("https://{}", self.way.host);
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        format!("http://{}", self.way.addresses[turn % self.way.addresses.len()])
     }
 }
 

@@ -3,25 +3,29 @@
 mod cluster;
 mod fleet;
 mod node;
+mod url;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use crds::ClientLimits;
 
 use super::generator::Way;
 use super::meter::{Processes, Role};
 use super::profile::{Fault, Profile};
 use crate::args::Load;
-use crate::client::{Gateway, SigningKey};
+use crate::client::SigningKey;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
 use cluster::LocalCluster;
 use fleet::LocalFleet;
 pub use node::BareNode;
+
+/// How a URL may begin.
+const SCHEMES: [&str; 4] = ["http://", "https://", "ws://", "wss://"];
 
 /// What a run is let loose on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +48,11 @@ impl FromStr for Target {
             "node" => Ok(Self::Node),
             "fleet" => Ok(Self::Fleet),
             "cluster" => Ok(Self::Cluster),
-            url if url.starts_with("http://") => Ok(Self::Url(url.to_owned())),
-            _ => {
-                bail!("`{text}` is no target: write node, fleet, cluster, or a URL that begins with http://")
-            }
+            url if SCHEMES.iter().any(|scheme| url.starts_with(scheme)) => Ok(Self::Url(url.to_owned())),
+            _ => bail!(
+                "`{text}` is no target: write node, fleet, cluster, or a URL that begins with one of {}",
+                SCHEMES.join(" ")
+            ),
         }
     }
 }
@@ -120,7 +125,7 @@ impl Service {
                 LocalFleet::start((paths, progress), &program, &load.fleet).await.map(LocalFleet::service)
             }
             Target::Cluster => cluster::find(paths, profile, progress).await,
-            Target::Url(url) => at(url, load.signing_key_file.as_deref()),
+            Target::Url(url) => url::find(url, load).await,
         }
     }
 
@@ -166,21 +171,6 @@ fn limits() -> ClientLimits {
     }
 }
 
-/// A service that somebody else runs.
-fn at(url: &str, key: Option<&Path>) -> Result<Service> {
-    let file = key.context("whose tokens does the service take? Name the key with --signing-key-file")?;
-    let key = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let Gateway { address, host } = Gateway::at(url)?;
-    Ok(Service {
-        way: Way { addresses: vec![address], host },
-        key: SigningKey::new(key),
-        watched: Vec::new(),
-        versions: Vec::new(),
-        keeps_apart: false,
-        started: Started::Nothing,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,9 +189,9 @@ mod tests {
 
     #[test]
     fn targets_are_written_as_they_are_shown() {
-        for text in ["node", "fleet", "cluster", "http://chat.example/"] {
+        for text in ["node", "fleet", "cluster", "http://chat.example/", "wss://chat.example"] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
-        assert!("https://x".parse::<Target>().unwrap_err().to_string().contains("node"));
+        assert!("ftp://x".parse::<Target>().unwrap_err().to_string().contains("node"));
     }
 }

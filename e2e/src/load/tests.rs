@@ -1,5 +1,7 @@
 //! The whole instrument on a chat node as it is compiled for tests.
 
+mod tls;
+
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -52,7 +54,9 @@ async fn a_few_hundred_users_talk_break_and_stop_reading_and_nothing_is_lost() {
     // All that was said in the official channel, to everyone, new or missed; and the rest.
     let least = 15 * 200 + 60 * 20 + 30 * 2;
     assert_eq!(counts.deliveries + counts.replays, least, "{report}");
-    assert!(counts.cut_by_run > 40 && counts.sign_ins == 200 + counts.cut_by_run, "{report}");
+    // Who is cut off again before being back signs in once for both.
+    assert!(counts.cut_by_run > 40, "{report}");
+    assert!((241..=200 + counts.cut_by_run).contains(&counts.sign_ins), "{report}");
     assert!(traffic.ack.count > 90 && traffic.delivery.count > 2_000, "{report}");
     assert!(traffic.usage.roles[&meter::Role::Server].resident_kib > 1_000, "{report}");
 }

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::backoff::Backoff;
+use super::stream::Sink;
 use crate::load::message::MessageNumber;
 use crate::load::oracle::Seat;
 
@@ -43,7 +43,7 @@ pub struct Following {
 #[derive(Debug)]
 pub struct Link {
     /// Where to write.
-    pub write: OwnedWriteHalf,
+    pub write: Sink,
     /// What the kernel did not take yet.
     pub unsent: Vec<u8>,
     /// The server.
@@ -139,7 +139,7 @@ impl State {
 
     /// Whether something waits to be written.
     pub fn is_stuck(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| !link.unsent.is_empty())
+        self.link.as_ref().is_some_and(|link| !link.unsent.is_empty() || link.write.holds())
     }
 
     /// What is known of a channel.

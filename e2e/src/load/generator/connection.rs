@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::TcpSocket;
 
 use super::client::{End, Link};
 use super::hear::hear;
+use super::stream::{self, Sink, Source};
 use super::world::World;
 use crate::load::cast::UserNumber;
 use crate::load::websocket::{self, Answer};
@@ -22,10 +22,9 @@ const OPEN_WITHIN: Duration = Duration::from_secs(30);
 const SLOW_BUFFER_BYTES: u32 = 16 * 1024;
 
 /// Connects, and asks for a WebSocket. What came behind the answer is the client's tail.
-pub async fn open(world: &World, user: UserNumber, tries: u32) -> Result<OwnedReadHalf> {
+pub async fn open(world: &World, user: UserNumber, tries: u32) -> Result<Source> {
     let opening = tokio::time::timeout(OPEN_WITHIN, handshake(world, user, tries));
-    let (stream, tail) = opening.await.context("no WebSocket in time")??;
-    let (read, write) = stream.into_split();
+    let ((read, write), tail) = opening.await.context("no WebSocket in time")??;
     let mut state = world.client(user).state.borrow_mut();
     state.generation += 1;
     state.tail = tail;
@@ -35,7 +34,7 @@ pub async fn open(world: &World, user: UserNumber, tries: u32) -> Result<OwnedRe
     Ok(read)
 }
 
-async fn handshake(world: &World, user: UserNumber, tries: u32) -> Result<(TcpStream, Vec<u8>)> {
+async fn handshake(world: &World, user: UserNumber, tries: u32) -> Result<((Source, Sink), Vec<u8>)> {
     let address = world.way.address(user, tries);
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = world.way.source(user, address) {
@@ -44,24 +43,25 @@ async fn handshake(world: &World, user: UserNumber, tries: u32) -> Result<(TcpSt
     if world.client(user).is_slow {
         socket.set_recv_buffer_size(SLOW_BUFFER_BYTES)?;
     }
-    let mut stream = socket.connect(address).await.context("cannot connect")?;
-    stream.set_nodelay(true)?;
-    stream.write_all(websocket::request(&world.way.host, "/gateway").as_bytes()).await?;
+    let socket = socket.connect(address).await.context("cannot connect")?;
+    socket.set_nodelay(true)?;
+    let (mut source, mut sink) = stream::open(socket, world.way.tls.as_ref()).await?;
+    sink.write_all(websocket::request(&world.way.host, "/gateway").as_bytes()).await?;
     let mut read = Vec::with_capacity(512);
     loop {
-        if stream.read_buf(&mut read).await? == 0 {
+        if source.read_buf(&mut read).await? == 0 {
             bail!("closed instead of a WebSocket");
         }
         match websocket::take_answer(&read) {
             Answer::Unfinished => {}
-            Answer::Accepted(begin) => return Ok((stream, read.split_off(begin))),
+            Answer::Accepted(begin) => return Ok(((source, sink), read.split_off(begin))),
             Answer::Refused(what) => bail!("{what}"),
         }
     }
 }
 
 /// Reads until the connection ends.
-pub async fn listen(world: &World, user: UserNumber, mut read: OwnedReadHalf) -> End {
+pub async fn listen(world: &World, user: UserNumber, mut read: Source) -> End {
     // What came with the handshake.
     if let Some(end) = take(world, user, (0, Instant::now())) {
         return end;
@@ -69,11 +69,7 @@ pub async fn listen(world: &World, user: UserNumber, mut read: OwnedReadHalf) ->
     poll_fn(|context| poll(world, user, (&mut read, context))).await
 }
 
-fn poll(
-    world: &World,
-    user: UserNumber,
-    (read, context): (&mut OwnedReadHalf, &mut Context<'_>),
-) -> Poll<End> {
+fn poll(world: &World, user: UserNumber, (read, context): (&mut Source, &mut Context<'_>)) -> Poll<End> {
     let client = world.client(user);
     client.state.borrow_mut().sleep(context.waker());
     if let Some(end) = client.ordered() {
@@ -101,7 +97,7 @@ fn poll_flush(world: &World, user: UserNumber, context: &mut Context<'_>) -> std
     let mut state = world.client(user).state.borrow_mut();
     while state.is_stuck() {
         let Some(link) = &mut state.link else { break };
-        match link.write.as_ref().poll_write_ready(context) {
+        match link.write.poll_write_ready(context) {
             Poll::Ready(ready) => ready?,
             Poll::Pending => break,
         }
@@ -114,7 +110,7 @@ fn poll_flush(world: &World, user: UserNumber, context: &mut Context<'_>) -> std
 fn poll_read(
     world: &World,
     user: UserNumber,
-    (read, context): (&mut OwnedReadHalf, &mut Context<'_>),
+    (read, context): (&mut Source, &mut Context<'_>),
 ) -> Poll<std::io::Result<usize>> {
     let mut buffer = world.buffer.borrow_mut();
     let kept = world.client(user).state.borrow().tail.len();

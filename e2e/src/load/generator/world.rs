@@ -11,6 +11,7 @@ use super::client::Client;
 use super::tally::Tally;
 use crate::load::cast::UserNumber;
 use crate::load::oracle::Oracle;
+use crate::load::tls::Tls;
 use crate::load::wire::Reader;
 
 /// Room for what one read takes in.
@@ -25,9 +26,16 @@ pub struct Way {
     pub addresses: Vec<SocketAddr>,
     /// What the `Host` header says.
     pub host: String,
+    /// How it is encrypted, if it is.
+    pub tls: Option<Tls>,
 }
 
 impl Way {
+    /// A way that is not encrypted.
+    pub fn plain(addresses: Vec<SocketAddr>, host: String) -> Self {
+        Self { addresses, host, tls: None }
+    }
+
     /// Where a user's connection goes, by the number of tries before.
     pub fn address(&self, UserNumber(user): UserNumber, tries: u32) -> SocketAddr {
         let place = user.wrapping_add(tries) as usize % self.addresses.len();
@@ -89,7 +97,7 @@ mod tests {
     use super::*;
 
     fn way(addresses: &[&str]) -> Way {
-        Way { addresses: addresses.iter().map(|one| one.parse().unwrap()).collect(), host: "h".to_owned() }
+        Way::plain(addresses.iter().map(|one| one.parse().unwrap()).collect(), "h".to_owned())
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub async fn find(paths: &Paths, profile: &Profile, progress: &Progress) -> Resu
     let changed = LocalCluster::change(target.access, client, &profile.cluster);
     let cluster = progress.step("fit the example for the run", changed).await?;
     Ok(Service {
-        way: Way { addresses: vec![address], host },
+        way: Way::plain(vec![address], host),
         key,
         watched: PROGRAMS.map(|(role, names)| (role, Processes::Named(names))).to_vec(),
         versions: vec![("chat-node".to_owned(), target.images.chat_node)],

@@ -57,10 +57,7 @@ impl LocalFleet {
         let stores = [Member::Database, Member::Ferretdb].map(|one| (Role::Store, self.site.daemon_of(one)));
         let all = servers.chain(brokers).chain(stores);
         Service {
-            way: Way {
-                addresses: nodes.iter().map(|node| node.chat).collect(),
-                host: self.fleet.gateway.host.clone(),
-            },
+            way: Way::plain(nodes.iter().map(|node| node.chat).collect(), self.fleet.gateway.host.clone()),
             key: self.fleet.key.clone(),
             watched: all.map(|(role, daemon)| (role, Processes::Of(daemon))).collect(),
             versions: vec![("fleet".to_owned(), format!("{:?}", self.fleet.variant))],

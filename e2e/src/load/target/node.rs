@@ -72,7 +72,7 @@ impl BareNode {
     /// The service that it is.
     pub fn service(self) -> Service {
         Service {
-            way: Way { addresses: vec![self.address], host: self.address.to_string() },
+            way: Way::plain(vec![self.address], self.address.to_string()),
             key: SigningKey::new(Self::KEY.into()),
             watched: vec![(Role::Server, Processes::One(self.child.id().cast_signed()))],
             versions: vec![("chat-node".to_owned(), self.version.clone())],
