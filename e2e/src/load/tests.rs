@@ -58,5 +58,5 @@ async fn a_few_hundred_users_talk_break_and_stop_reading_and_nothing_is_lost() {
     assert!(counts.cut_by_run > 40, "{report}");
     assert!((241..=200 + counts.cut_by_run).contains(&counts.sign_ins), "{report}");
     assert!(traffic.ack.count > 90 && traffic.delivery.count > 2_000, "{report}");
-    assert!(traffic.usage.roles[&meter::Role::Server].resident_kib > 1_000, "{report}");
+    assert!(traffic.usage.roles[&Role::Server].resident_kib > 1_000, "{report}");
 }
