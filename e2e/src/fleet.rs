@@ -1,6 +1,7 @@
 //! Three chat nodes of one variant, on exchanges and a database of their own.
 
 mod balancer;
+mod partitions;
 mod variant;
 
 use std::fs;
@@ -37,6 +38,8 @@ const DRAIN_WINDOW_S: u16 = 3;
 const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 const DECLARED_WITHIN: Duration = Duration::from_secs(30);
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a node may take to answer on its admin port.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 const SIGNING_KEY: &[u8] = b"a key that only tests on loopback know and use";
 
 /// Chat nodes that make up one cluster, and the ways in and out.
@@ -50,6 +53,8 @@ pub struct Fleet {
     /// The store's database.
     pub database: String,
     site: Site,
+    /// Of its nodes' settings.
+    directory: PathBuf,
     nodes: Vec<ChatNode>,
     clients: Balancer,
     _brokers: Balancer,
@@ -99,6 +104,7 @@ impl Fleet {
             key: SigningKey::new(SIGNING_KEY.to_vec()),
             database: variant.name.to_owned(),
             site: site.clone(),
+            directory,
             nodes,
             clients,
             _brokers: brokers,
@@ -170,7 +176,7 @@ impl ChatNode {
 
     async fn report(&self) -> Result<NodeReport> {
         let url = format!("http://{}{REPORT_PATH}", self.admin);
-        let request = reqwest::Client::new().get(&url).timeout(Duration::from_secs(5));
+        let request = reqwest::Client::new().get(&url).timeout(ANSWERED_WITHIN);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 }
@@ -262,19 +268,30 @@ fn write(file: &PathBuf, content: impl AsRef<[u8]>) -> Result<()> {
 /// A virtual host with the exchanges, as the operator declares them.
 async fn declare(site: &Site, variant: Variant) -> Result<()> {
     let vhost = variant.name;
-    let put = async |path: String, body: serde_json::Value| {
-        // While much is declared at once, the API drops requests.
-        let what = format!("{path} is declared");
-        eventually(&what, DECLARED_WITHIN, || site.manage_with(1, Method::PUT, (&path, Some(&body)))).await
-    };
-    put(format!("vhosts/{vhost}"), json!({})).await?;
+    put(site, format!("vhosts/{vhost}"), json!({})).await?;
     let user = site.backends()?.broker.username;
     let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
-    put(format!("permissions/{vhost}/{user}"), all).await?;
-    let (cluster, plan) = (cluster(variant), plan(variant));
-    let direct = (0..plan.partitions).map(|partition| (cluster.partition(plan.epoch, partition), "direct"));
-    for (name, kind) in direct.chain([(cluster.control(), "fanout")]) {
-        put(format!("exchanges/{vhost}/{name}"), json!({ "type": kind, "durable": true })).await?;
+    put(site, format!("permissions/{vhost}/{user}"), all).await?;
+    declare_partitions(site, variant, plan(variant)).await?;
+    exchange(site, variant, (&cluster(variant).control(), "fanout")).await
+}
+
+async fn declare_partitions(site: &Site, variant: Variant, plan: TopologyPlan) -> Result<()> {
+    let cluster = cluster(variant);
+    for partition in 0..plan.partitions {
+        exchange(site, variant, (&cluster.partition(plan.epoch, partition), "direct")).await?;
     }
     Ok(())
+}
+
+async fn exchange(site: &Site, variant: Variant, (name, kind): (&str, &str)) -> Result<()> {
+    let path = format!("exchanges/{}/{name}", variant.name);
+    put(site, path, json!({ "type": kind, "durable": true })).await
+}
+
+async fn put(site: &Site, path: String, body: serde_json::Value) -> Result<()> {
+    // While much is declared at once, the API drops requests.
+    let what = format!("{path} is declared");
+    let put = || site.manage_with(1, Method::PUT, (&path, Some(&body)));
+    eventually(&what, DECLARED_WITHIN, put).await.map(drop)
 }

@@ -150,8 +150,8 @@ async fn on(
         keeps_apart: service.keeps_apart,
     };
     let meter = Meter::new(service.watched.clone())?;
-    let faults = inflict(service, (profile, begins), progress);
-    let (mut outcome, ()) = tokio::try_join!(generator::run(plan, (meter, *progress)), faults)?;
+    let deeds = inflict(service, (profile, begins), progress);
+    let (mut outcome, ()) = tokio::try_join!(generator::run(plan, (meter, *progress)), deeds)?;
     let compare = history::compare(&mut outcome.oracle, (&cast, &tokens, &rest));
     let compared = match progress.step("compare with the store", compare).await {
         Ok(compared) => compared,
@@ -172,9 +172,9 @@ async fn inflict(
 ) -> Result<()> {
     // Without traffic there is no time at which anything could happen.
     let Ok(begin) = begins.await else { return Ok(()) };
-    for (at, fault, lasts) in profile.faults() {
+    for (at, deed) in profile.deeds() {
         tokio::time::sleep_until((begin + at).into()).await;
-        progress.step(&format!("{fault:?}"), service.harm(fault, lasts)).await?;
+        progress.step(&deed.to_string(), service.suffer(deed)).await?;
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// What happens once: connections break, or what serves them is harmed.
+/// What happens once: connections break, or what serves them is harmed or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Event {
@@ -142,6 +142,18 @@ pub struct Event {
     /// How long the fault lasts; 5 s if absent.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<crds::Duration>,
+    /// The cluster's exchanges become so many partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u16>,
+}
+
+/// What is done to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It is harmed, for so long.
+    Harm(Fault, Duration),
+    /// Its exchanges become so many partitions.
+    Repartition(u16),
 }
 
 /// What can be done to a target that is a fleet or the local cluster.
@@ -158,6 +170,22 @@ pub enum Fault {
     BlockBroker,
     /// The store is killed, and started after a while.
     KillStore,
+}
+
+impl Event {
+    fn deed(&self) -> Option<Deed> {
+        let lasts = self.lasts.map_or(FAULT_LASTS, crds::Duration::as_std);
+        self.fault.map(|fault| Deed::Harm(fault, lasts)).or(self.partitions.map(Deed::Repartition))
+    }
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Harm(fault, _) => write!(f, "{fault:?}"),
+            Self::Repartition(partitions) => write!(f, "make it {partitions} partitions"),
+        }
+    }
 }
 
 impl Default for Connect {
@@ -211,12 +239,11 @@ impl Profile {
     }
 
     /// What is done to the target, in order of time.
-    pub fn faults(&self) -> Vec<(Duration, Fault, Duration)> {
-        let lasts = |event: &Event| event.lasts.map_or(FAULT_LASTS, crds::Duration::as_std);
-        let fault = |event: &Event| Some((event.at.as_std(), event.fault?, lasts(event)));
-        let mut faults: Vec<_> = self.events.iter().filter_map(fault).collect();
-        faults.sort_by_key(|(at, ..)| *at);
-        faults
+    pub fn deeds(&self) -> Vec<(Duration, Deed)> {
+        let deed = |event: &Event| Some((event.at.as_std(), event.deed()?));
+        let mut deeds: Vec<_> = self.events.iter().filter_map(deed).collect();
+        deeds.sort_by_key(|(at, _)| *at);
+        deeds
     }
 
     /// All traffic, that of the warm-up included.

@@ -3,18 +3,18 @@
 mod cluster;
 mod fleet;
 mod node;
+mod partitions;
 mod url;
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use crds::ClientLimits;
 
 use super::generator::Way;
 use super::meter::{Processes, Role};
-use super::profile::{Fault, Profile};
+use super::profile::{Deed, Fault, Profile};
 use crate::args::Load;
 use crate::client::SigningKey;
 use crate::paths::Paths;
@@ -71,15 +71,15 @@ impl std::fmt::Display for Target {
 impl Target {
     /// An error if the profile does to it what cannot be done.
     pub fn can_take(&self, profile: &Profile) -> Result<()> {
-        let possible = |fault: Fault| match self {
-            Self::Fleet => true,
-            Self::Cluster => matches!(fault, Fault::KillNode | Fault::ReplaceNodes),
-            Self::Node | Self::Url(_) => false,
+        let possible = |deed: Deed| match (self, deed) {
+            (Self::Fleet, _) | (Self::Cluster, Deed::Repartition(_)) => true,
+            (Self::Cluster, Deed::Harm(fault, _)) => matches!(fault, Fault::KillNode | Fault::ReplaceNodes),
+            (Self::Node | Self::Url(_), _) => false,
         };
-        let impossible = profile.faults().into_iter().find(|(_, fault, _)| !possible(*fault));
+        let impossible = profile.deeds().into_iter().find(|(_, deed)| !possible(*deed));
         match impossible {
             None => Ok(()),
-            Some((_, fault, _)) => bail!("{fault:?} cannot be done to the target {self}; try --target fleet"),
+            Some((_, deed)) => bail!("the target {self} cannot take `{deed}`; try --target fleet"),
         }
     }
 }
@@ -130,11 +130,15 @@ impl Service {
     }
 
     /// Does something to it; back when that is over.
-    pub async fn harm(&self, fault: Fault, lasts: Duration) -> Result<()> {
-        match &self.started {
-            Started::Fleet(fleet) => fleet.harm(fault, lasts).await,
-            Started::Cluster(cluster) => cluster.harm(fault).await,
-            Started::Nothing | Started::Node(_) => bail!("{fault:?} cannot be done to it"),
+    pub async fn suffer(&self, deed: Deed) -> Result<()> {
+        match (&self.started, deed) {
+            (Started::Fleet(fleet), Deed::Harm(fault, lasts)) => fleet.harm(fault, lasts).await,
+            (Started::Fleet(fleet), Deed::Repartition(partitions)) => fleet.repartition(partitions).await,
+            (Started::Cluster(cluster), Deed::Harm(fault, _)) => cluster.harm(fault).await,
+            (Started::Cluster(cluster), Deed::Repartition(partitions)) => {
+                cluster.repartition(partitions).await
+            }
+            (Started::Nothing | Started::Node(_), deed) => bail!("it cannot take `{deed}`"),
         }
     }
 

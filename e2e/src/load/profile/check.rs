@@ -73,8 +73,13 @@ impl Profile {
             "`reconnectPercentPerMinute` is {reconnects}; it must be 0 to {RECONNECT_PERCENT_MAX}"
         );
         for event in &self.events {
-            let one = event.cut_percent.is_some() != event.fault.is_some();
-            ensure!(one, "`events` has one at {}: it must have `cutPercent` or `fault`", event.at);
+            let what = [event.cut_percent.is_some(), event.fault.is_some(), event.partitions.is_some()];
+            ensure!(
+                what.into_iter().filter(|is_there| *is_there).count() == 1,
+                "`events` has one at {}: it must have `cutPercent`, `fault` or `partitions`",
+                event.at
+            );
+            within("events.partitions", event.partitions.unwrap_or(1).into(), (1, 256))?;
         }
         let cuts = self.events.iter().filter_map(|event| Some(("events.cutPercent", event.cut_percent?)));
         for (name, percent) in [("slow.percent", self.slow.percent)].into_iter().chain(cuts) {

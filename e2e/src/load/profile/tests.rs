@@ -41,6 +41,8 @@ fn what_cannot_be_done_is_refused() {
         ("duration: 10s", "events: [{at: 1s}]", "`events`"),
         ("duration: 10s", "events: [{at: 1s, fault: killNode, cutPercent: 1}]", "`events`"),
         ("duration: 10s", "events: [{at: 1s, cutPercent: 101}]", "`events.cutPercent`"),
+        ("duration: 10s", "events: [{at: 1s, fault: killNode, partitions: 8}]", "`events`"),
+        ("duration: 10s", "events: [{at: 1s, partitions: 257}]", "`events.partitions`"),
         ("duration: 10s", "typingPerSecond: -1", "`typingPerSecond`"),
     ] {
         let text = SMALL.replace(from, to);
@@ -49,13 +51,17 @@ fn what_cannot_be_done_is_refused() {
 }
 
 #[test]
-fn faults_come_in_their_order_and_last_as_long_as_asked_for() {
-    let events =
-        "events: [{at: 9s, fault: killBroker, for: 10s}, {at: 3s, cutPercent: 5}, {at: 4s, fault: killNode}]";
+fn deeds_come_in_their_order_and_faults_last_as_long_as_asked_for() {
+    let events = "events: [{at: 9s, fault: killBroker, for: 10s}, {at: 3s, cutPercent: 5}, {at: 6s, partitions: 8}, \
+                  {at: 4s, fault: killNode}]";
     let profile = Profile::parse(&SMALL.replace("duration: 10s", events)).unwrap();
     let seconds = Duration::from_secs;
-    let wanted = [(seconds(4), Fault::KillNode, FAULT_LASTS), (seconds(9), Fault::KillBroker, seconds(10))];
-    assert_eq!(profile.faults(), wanted);
+    let wanted = [
+        (seconds(4), Deed::Harm(Fault::KillNode, FAULT_LASTS)),
+        (seconds(6), Deed::Repartition(8)),
+        (seconds(9), Deed::Harm(Fault::KillBroker, seconds(10))),
+    ];
+    assert_eq!(profile.deeds(), wanted);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Map, Value, json};
 
-use super::{Service, Started, limits};
+use super::{Service, Started, limits, partitions};
 use crate::binaries::Binaries;
 use crate::client::Gateway;
 use crate::cluster::{Access, Local};
@@ -107,6 +107,11 @@ impl LocalCluster {
     async fn until_ready(&self) -> Result<()> {
         let look = || async { example::ready(&self.client, DEMO_NAMESPACE, DEMO).await };
         eventually("the example is ready", READY_WITHIN, look).await.map(drop)
+    }
+
+    /// Changes the number of partitions; back when that is over.
+    pub async fn repartition(&self, partitions: u16) -> Result<()> {
+        partitions::change(&self.client, partitions).await
     }
 
     /// Makes the example what it was before.

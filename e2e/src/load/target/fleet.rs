@@ -86,6 +86,11 @@ impl LocalFleet {
         }
     }
 
+    /// Changes the number of partitions; back when that is over.
+    pub async fn repartition(&self, partitions: u16) -> Result<()> {
+        self.fleet.repartition(partitions).await
+    }
+
     async fn kill(&self, member: Member, lasts: Duration) -> Result<()> {
         self.site.kill(member).await?;
         tokio::time::sleep(lasts).await;
