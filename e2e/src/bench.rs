@@ -1,5 +1,6 @@
 //! `cargo e2e bench`: profiles run several times, and what came of it.
 
+mod broker;
 mod chart;
 mod figure;
 mod page;
@@ -19,10 +20,13 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
 
+use broker::Study;
 use series::Series;
 
 /// The profiles that are run if none are named.
 const USUAL: [&str; 5] = ["fan-out", "channels", "direct", "storm", "resume"];
+/// How often each is run if nothing is said.
+const RUNS: u32 = 5;
 /// Runs that were disturbed are repeated so often.
 const TRIES: usize = 4;
 
@@ -31,36 +35,57 @@ type What<'a> = (&'a str, &'a Target, &'a Path);
 
 /// Runs profiles several times; with another program, each time both, one after the other.
 pub async fn run(paths: &Paths, progress: &Progress, bench: Bench) -> Result<ExitCode> {
-    if cfg!(debug_assertions) {
-        return release::take_over(paths, progress).await;
-    }
-    ensure!(
-        !matches!(bench.target, Target::Url(_)),
-        "bench runs on node, fleet or cluster; for a URL see `cargo e2e load`"
-    );
-    ensure!(
-        bench.against.is_none() || bench.target != Target::Cluster,
-        "the cluster runs the chat node of `cargo e2e up`: --against needs --target node or fleet"
-    );
     let named = &bench.profiles;
     let names = if named.is_empty() { USUAL.map(str::to_owned).to_vec() } else { named.clone() };
-    let mut all = Vec::new();
+    check(&bench, &names)?;
+    // What measures the broker is a program of its own.
+    if cfg!(debug_assertions) && names.iter().any(|name| name != broker::NAME) {
+        return release::take_over(paths, progress).await;
+    }
+    let (mut all, mut study) = (Vec::new(), None);
     for name in &names {
+        if name == broker::NAME {
+            let made = broker::run(paths, progress, bench.runs.unwrap_or(1)).await?;
+            output::print(&format!("\n## {name}\n\n{}\n", broker::text(&made)))?;
+            study = Some(made);
+            continue;
+        }
         let series = series(paths, progress, (name, &bench)).await?;
         output::print(&format!("\n## {name}\n\n{}\n", page::table(&series)))?;
         all.push(series);
     }
     if bench.publish {
-        publish(paths, &all)?;
+        publish(paths, &all, study.as_ref())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An error if this cannot be measured.
+fn check(bench: &Bench, names: &[String]) -> Result<()> {
+    ensure!(
+        !matches!(bench.target, Target::Url(_)),
+        "bench runs on node, fleet or cluster; for a URL see `cargo e2e load`"
+    );
+    if bench.against.is_some() {
+        ensure!(
+            bench.target != Target::Cluster,
+            "the cluster runs the chat node of `cargo e2e up`: --against needs --target node or fleet"
+        );
+        ensure!(
+            names.iter().all(|name| name != broker::NAME),
+            "`{}` measures RabbitMQ: there is no other program to compare",
+            broker::NAME
+        );
+    }
+    Ok(())
 }
 
 async fn series(paths: &Paths, progress: &Progress, (name, bench): (&str, &Bench)) -> Result<Series> {
     let program = release::build(paths, progress, &["chat-node"]).await?.join("chat-node");
     let mut series = Series { own: Vec::new(), other: Vec::new() };
-    for number in 1..=bench.runs {
-        let say = |which: &str| progress.say(format_args!("{name}, run {number} of {}: {which}", bench.runs));
+    let runs = bench.runs.unwrap_or(RUNS);
+    for number in 1..=runs {
+        let say = |which: &str| progress.say(format_args!("{name}, run {number} of {runs}: {which}"));
         let Some(other) = &bench.against else {
             say("this");
             series.own.push(undisturbed(paths, progress, (name, &bench.target, &program)).await?);
@@ -111,8 +136,8 @@ async fn once(paths: &Paths, (name, target, program): What<'_>) -> Result<Report
     serde_json::from_slice(&text).context("the report is not as it was written")
 }
 
-/// Writes the reports into the work tree, the charts, and the page that is made from all that are there.
-fn publish(paths: &Paths, all: &[Series]) -> Result<()> {
+/// Writes what was measured into the work tree, the charts, and the page that is made from all that is there.
+fn publish(paths: &Paths, all: &[Series], study: Option<&Study>) -> Result<()> {
     let directory = paths.tree.join("e2e/benchmarks");
     fs::create_dir_all(&directory)?;
     for series in all {
@@ -120,19 +145,28 @@ fn publish(paths: &Paths, all: &[Series]) -> Result<()> {
         let file = directory.join(format!("{}.json", first.name));
         write(&file, serde_json::to_vec_pretty(&series.own)?)?;
     }
-    let published = published(&directory)?;
+    if let Some(study) = study {
+        write(&directory.join(broker::FILE), serde_json::to_vec_pretty(study)?)?;
+    }
+    let (published, study) = (published(&directory)?, broker::published(&directory)?);
     for series in &published {
         if let Some((first, chart)) = series.own.first().zip(chart::chart(series)) {
             write(&directory.join(format!("{}.svg", first.name)), chart.into_bytes())?;
         }
     }
-    write(&paths.tree.join("e2e/BENCHMARKS.md"), page::page(&published).into_bytes())
+    if let Some(study) = &study {
+        write(&directory.join(broker::CHART), broker::chart(study).into_bytes())?;
+    }
+    write(&paths.tree.join("e2e/BENCHMARKS.md"), page::page(&published, study.as_ref()).into_bytes())
 }
 
+/// The series of all profiles; what was measured of RabbitMQ lies in the same directory.
 fn published(directory: &Path) -> Result<Vec<Series>> {
     let entries = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|file| file.extension().is_some_and(|extension| extension == "json")).collect();
+    let is_series = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| extension == "json") && !file.ends_with(broker::FILE)
+    };
+    let mut files: Vec<PathBuf> = entries.filter(is_series).collect();
     files.sort();
     let read = |file: &PathBuf| {
         let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -145,4 +179,24 @@ fn published(directory: &Path) -> Result<Vec<Series>> {
 
 fn write(file: &Path, content: Vec<u8>) -> Result<()> {
     fs::write(file, content).with_context(|| format!("cannot write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::sample;
+
+    #[test]
+    fn what_is_published_of_profiles_and_of_the_broker_is_on_one_page() {
+        let tree = tempfile::tempdir().unwrap();
+        let of = |path: &str| tree.path().join(path);
+        let paths = Paths { tree: of(""), cache: of("cache"), state: of("state") };
+        publish(&paths, &[], Some(&broker::sample())).unwrap();
+        publish(&paths, &[Series { own: vec![sample()], other: Vec::new() }], None).unwrap();
+        let page = fs::read_to_string(of("e2e/BENCHMARKS.md")).unwrap();
+        assert!(page.contains("\n## fan-out\n") && page.contains("\n## broker\n"), "{page}");
+        for file in ["broker.json", "broker.svg", "fan-out.json", "fan-out.svg"] {
+            assert!(of("e2e/benchmarks").join(file).is_file(), "{file}");
+        }
+    }
 }

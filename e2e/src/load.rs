@@ -42,8 +42,7 @@ use cast::Cast;
 use generator::{Outcome, Plan};
 use history::Compared;
 use message::Run;
-use meter::Meter;
-pub use meter::Role;
+pub use meter::{Meter, Processes, Role};
 use oracle::Kind;
 use profile::Profile;
 use report::About;
@@ -53,7 +52,7 @@ pub use report::sample;
 use rest::Rest;
 use stage::Stage;
 pub use statistics::Quantiles;
-use surroundings::Surroundings;
+pub use surroundings::Surroundings;
 use target::Service;
 pub use target::{BareNode, Target};
 

@@ -91,6 +91,19 @@ pub async fn prepare(paths: &Paths, progress: &Progress) -> Result<()> {
 impl Site {
     /// Builds a site of this many brokers, and the store; ends what an earlier run left there. [`prepare`] comes first.
     pub async fn build(paths: &Paths, plot: Plot, brokers: u8) -> Result<Self> {
+        let site = Self::found(paths, plot, brokers).await?;
+        let raised = try_join(site.raise_brokers(), site.raise_store()).await.map(drop);
+        site.or_end(raised).await
+    }
+
+    /// The same without the store.
+    pub async fn build_brokers(paths: &Paths, plot: Plot, brokers: u8) -> Result<Self> {
+        let site = Self::found(paths, plot, brokers).await?;
+        let raised = site.raise_brokers().await;
+        site.or_end(raised).await
+    }
+
+    async fn found(paths: &Paths, plot: Plot, brokers: u8) -> Result<Self> {
         clear(paths, plot).await?;
         let own = own(paths, plot);
         fs::create_dir_all(&own.state).with_context(|| format!("cannot make {}", own.state.display()))?;
@@ -98,10 +111,14 @@ impl Site {
         Login::ensure(&own.state.join("login.json"))?;
         let site = Self::at(paths, plot)?;
         site.write_order()?;
-        match try_join(site.raise_brokers(), site.raise_store()).await {
-            Ok(_) => Ok(site),
+        Ok(site)
+    }
+
+    async fn or_end(self, raised: Result<()>) -> Result<Self> {
+        match raised {
+            Ok(()) => Ok(self),
             Err(error) => {
-                end_processes(plot).await?;
+                end_processes(self.plot).await?;
                 Err(error)
             }
         }

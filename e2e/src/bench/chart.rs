@@ -1,4 +1,4 @@
-//! The times of a series as an SVG: one bar for each part of all deliveries, on a scale of powers of ten.
+//! Times as an SVG: one bar each, on a scale of powers of ten.
 
 use std::fmt::Write as _;
 
@@ -12,26 +12,31 @@ const ROW: f64 = 26.0;
 /// Where the scale begins and how many powers of ten it has: 0.01 ms to 100 s.
 const SCALE: (f64, f64) = (0.01, 7.0);
 
-/// The chart; `None` if nothing was said in the runs.
+/// The chart of a series, with a bar for each part of all deliveries; `None` if nothing was said in the runs.
 pub fn chart(series: &Series) -> Option<String> {
     let name = &series.own.first()?.name;
     let rows: Vec<(String, Figure)> = KINDS.iter().flat_map(|kind| kind.rows(&series.own)).collect();
     if rows.is_empty() {
         return None;
     }
+    let runs = series.own.len();
+    Some(bars(&format!("{name}: time in ms, median of {runs} runs; the line is their spread"), &rows))
+}
+
+/// A chart with a bar for each of these times, in ms.
+pub fn bars(title: &str, rows: &[(String, Figure)]) -> String {
     let height = 48.0 + ROW * rows.len() as f64 + 24.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"8\" y=\"22\" font-size=\"14\">{name}: time in ms, median of {} runs; the line is their spread</text>\n",
-        series.own.len()
+         <text x=\"8\" y=\"22\" font-size=\"14\">{title}</text>\n"
     );
     grid(&mut svg, height);
     for (number, (label, figure)) in rows.iter().enumerate() {
         bar(&mut svg, 48.0 + ROW * number as f64, (label, figure));
     }
     svg.push_str("</svg>\n");
-    Some(svg)
+    svg
 }
 
 struct Kind {

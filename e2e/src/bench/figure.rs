@@ -27,7 +27,7 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, least, most } = self;
-        let digits = if *median >= 100.0 { 0 } else { 2 };
+        let digits = f.precision().unwrap_or(if *median >= 100.0 { 0 } else { 2 });
         write!(f, "{median:.digits$}")?;
         if least < most { write!(f, " ({least:.digits$}–{most:.digits$})") } else { Ok(()) }
     }
@@ -45,5 +45,6 @@ mod tests {
         assert_eq!(Figure::of([]), None);
         assert_eq!(odd.to_string(), "2.00 (1.00–9.00)");
         assert_eq!(Figure::of([1_234.5]).unwrap().to_string(), "1234");
+        assert_eq!(format!("{odd:.0}"), "2 (1–9)");
     }
 }

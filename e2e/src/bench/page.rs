@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::broker::{self, Study};
 use super::series::{MEASURES, Series};
+use crate::load::Surroundings;
 
 /// What every page begins with.
 const METHOD: &str = "\
@@ -10,7 +12,7 @@ const METHOD: &str = "\
 
 Made by `cargo e2e bench --publish` from the reports in `e2e/benchmarks`; nothing here is written by hand.
 
-A run is `cargo e2e load PROFILE`: one process holds all connections and follows a fixed schedule, whether or not earlier
+But for `broker`, a run is `cargo e2e load PROFILE`: one process holds all connections and follows a fixed schedule, whether or not earlier
 messages were answered. Times count from when a message was **due**, not from when it could be sent. Every reader checks that
 nothing is lost, doubled, out of order or altered, and in the end all of it is compared with the store; a run in which
 anything is wrong fails and is not shown, and one in which other processes or the hypervisor took too much of the machine is
@@ -24,32 +26,35 @@ What they do not say: how a service behaves that is spread over several machines
 behind TLS; and where a time is shorter than the generator needs to read all sockets, it is the generator's.
 ";
 
-/// The page of these series.
-pub fn page(all: &[Series]) -> String {
+/// The page of these series, and of what was measured of RabbitMQ.
+pub fn page(all: &[Series], study: Option<&Study>) -> String {
     let mut text = METHOD.to_owned();
     for series in all.iter().filter(|series| !series.own.is_empty()) {
         section(&mut text, series);
     }
+    if let Some(study) = study {
+        text.push_str(&broker::section(study));
+    }
     text
+}
+
+/// Where something was measured.
+pub fn place(on: &Surroundings) -> String {
+    let Surroundings { cores, processor, memory_mib, kernel, commit, compiler, .. } = on;
+    format!("{cores} × {processor}, {memory_mib} MiB, Linux {kernel}; commit {commit}, {compiler}")
 }
 
 fn section(text: &mut String, series: &Series) {
     let first = &series.own[0];
-    let on = &first.surroundings;
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "\n## {}\n\n{}; {} users; target `{}`. {} × {}, {} MiB, Linux {}; commit {}, {}; {} runs.\n\n",
+        "\n## {}\n\n{}; {} users; target `{}`. {}; {} runs.\n\n",
         first.name,
         first.profile.description,
         first.profile.users,
         first.target,
-        on.cores,
-        on.processor,
-        on.memory_mib,
-        on.kernel,
-        on.commit,
-        on.compiler,
+        place(&first.surroundings),
         series.own.len()
     );
     text.push_str(&table(series));
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn one_program_has_one_column_and_its_chart() {
-        let text = page(&[Series { other: Vec::new(), ..series() }]);
+        let text = page(&[Series { other: Vec::new(), ..series() }], None);
         assert!(text.contains("| measure | this |\n") && text.contains("| ack p50, ms | 1.25 |\n"), "{text}");
         assert!(text.contains("![Times of fan-out](benchmarks/fan-out.svg)"), "{text}");
     }

@@ -1,7 +1,6 @@
 //! The story: three fleets talk on the same brokers and the same store, which are harmed one after the other.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,7 +47,8 @@ struct Scene<'a> {
 
 pub async fn tell(ground: Arc<Ground>) -> Result<()> {
     let build = Site::build(&ground.paths, site::CHAT, site::MOST_BROKERS);
-    let (site, program) = try_join(build, compile(&ground)).await?;
+    let compile = cargo::compile(&ground.paths.tree, &["build", "--bin", "chat-node"], "chat-node");
+    let (site, program) = try_join(build, compile).await?;
     let found =
         |(place, variant)| settle(&site, &program, Terms { place, variant, limits: Default::default() });
     let towns = try_join_all((0..).zip(fleet::VARIANTS).map(found)).await?;
@@ -72,22 +72,6 @@ async fn settle(site: &Site, program: &std::path::Path, terms: Terms) -> Result<
     let way = Place { gateway: fleet.gateway.clone(), key: fleet.key.clone() };
     let crowd = Crowd::gather(&way, MANNER).await.with_context(|| format!("{variant:?}"))?;
     Ok(Town { fleet, crowd })
-}
-
-/// The chat node of the work tree as it is compiled for tests.
-async fn compile(ground: &Ground) -> Result<PathBuf> {
-    #[derive(Deserialize)]
-    struct Artifact {
-        executable: Option<PathBuf>,
-    }
-    let mut command = cargo::command();
-    command.args(["build", "--workspace", "--bin", "chat-node", "--message-format=json-render-diagnostics"]);
-    command.current_dir(&ground.paths.tree).stderr(std::process::Stdio::inherit());
-    let output = command.output().await.context("cannot start cargo")?;
-    ensure!(output.status.success(), "the chat node does not compile");
-    let lines = output.stdout.split(|byte| *byte == b'\n');
-    let mut artifacts = lines.filter_map(|line| serde_json::from_slice::<Artifact>(line).ok());
-    artifacts.find_map(|artifact| artifact.executable).context("cargo names no program")
 }
 
 impl Scene<'_> {
