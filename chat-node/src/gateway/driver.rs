@@ -74,7 +74,7 @@ pub async fn answer(
     (identity, request): (Identity, Request),
 ) {
     let form = request.form;
-    let session = Session::requested(request, Arc::clone(&gateway.limits), entered.server_id, now());
+    let session = Session::requested(request, Arc::clone(&gateway.limits), entered.server_id);
     let mut driver = Driver::new(gateway, session, (entered, form, Some(identity)));
     driver.serve(transport).await;
 }

@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::attachment::Lingering;
 use self::driver::Entered;
-pub use self::sign_in::Written;
+pub use self::sign_in::{Turns, Written};
 pub use self::transport::{Incoming, Transport};
 use crate::auth::Tokens;
 use crate::bus::Bus;
@@ -69,6 +69,8 @@ pub struct Gateway {
     pub lingering: Lingering,
     /// Users who are written down.
     pub written: Written,
+    /// Whose turn it is to be signed in.
+    pub turns: Turns,
     /// Every connection, so that the node can wait for them.
     pub tracker: TaskTracker,
     /// Cancelled when the node takes no new connections any more.

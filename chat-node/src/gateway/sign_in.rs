@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
 use super::Gateway;
 use crate::auth::Identity;
 use crate::ids::UserId;
@@ -17,9 +20,19 @@ const LIFE_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// Users who are known to be written down; forgetting one is only a write more.
 const WRITTEN_MAX: usize = 65_536;
 
+/// Sign-ins at a time. When thousands of clients come at once, more would only slow each other down until the store's
+/// answers come too late for all; and their clients, who then come again, would keep it so.
+const AT_ONCE: usize = 32;
+/// How long a client waits for its turn. Most give up themselves after half a minute.
+const TURN_WITHIN: Duration = Duration::from_secs(20);
+
 /// Users whom this node has written down, with the names that they had.
 #[derive(Debug, Default)]
 pub struct Written(Mutex<BTreeMap<UserId, String>>);
+
+/// Whose turn it is to be signed in: who came first.
+#[derive(Debug)]
+pub struct Turns(Semaphore);
 
 pub(super) async fn welcome(
     gateway: &Gateway,
@@ -31,6 +44,7 @@ pub(super) async fn welcome(
         tracing::warn!(%error, "a user could not be signed in");
         IdentifyRefusal::Unavailable
     };
+    let _turn = gateway.turns.take().await.ok_or(IdentifyRefusal::Unavailable)?;
     let Identity { user, expires_s } = identity;
     if !gateway.written.has(&user) {
         gateway.store.put_user(&user).await.map_err(unavailable)?;
@@ -39,6 +53,19 @@ pub(super) async fn welcome(
     let channels = gateway.channels.of_user(&user.id, &cursors.0).await.map_err(unavailable)?;
     let left = Duration::from_secs(expires_s.saturating_sub(gateway.clock.wall_ms() / 1_000));
     Ok(Welcome { user, expires: now + left.min(LIFE_MAX), channels })
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(AT_ONCE))
+    }
+}
+
+impl Turns {
+    /// Waits for a turn, which lasts as long as what is returned; `None` if it has not come in time.
+    async fn take(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(TURN_WITHIN, self.0.acquire()).await.ok()?.ok()
+    }
 }
 
 impl Written {
@@ -57,5 +84,40 @@ impl Written {
 
     fn with<T>(&self, look: impl FnOnce(&mut BTreeMap<UserId, String>) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::time::{advance, pause};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_beyond_the_turns_waits_and_who_came_first_is_first() {
+        let turns = Turns::default();
+        let mut taken = Vec::new();
+        for _ in 0..AT_ONCE {
+            taken.push(turns.take().now_or_never().flatten().unwrap());
+        }
+        let (mut first, mut second) = (Box::pin(turns.take()), Box::pin(turns.take()));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        taken.pop();
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(first.as_mut().now_or_never().flatten().is_some());
+        // The turn ended with what it returned.
+        assert!(second.as_mut().now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        pause();
+        let turns = Turns::default();
+        let _all = turns.0.acquire_many(AT_ONCE as u32).await.unwrap();
+        let mut waits = Box::pin(turns.take());
+        assert!(waits.as_mut().now_or_never().is_none());
+        advance(TURN_WITHIN).await;
+        assert!(waits.await.is_none());
     }
 }

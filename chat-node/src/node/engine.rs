@@ -75,7 +75,7 @@ impl Engine {
         let tokens = keys::tokens(config, (status, &foundation.metrics), &mut tasks).await?;
         let (tracker, closing) = (TaskTracker::new(), CancellationToken::new());
         let Foundation { store, ids, hub, bus, metrics, .. } = foundation;
-        let (lingering, written) = Default::default();
+        let (lingering, written, turns) = Default::default();
         let gateway = Arc::new(Gateway {
             tokens,
             channels,
@@ -90,6 +90,7 @@ impl Engine {
             presence,
             lingering,
             written,
+            turns,
             tracker,
             closing,
         });

@@ -30,6 +30,11 @@ impl Session {
         }
         match codec::decode(text) {
             Ok(ClientFrame::Identify(identify)) => self.identify(identify),
+            Ok(ClientFrame::Heartbeat) if matches!(self.stage, Stage::Identifying { .. }) => {
+                if self.admit(None, now) {
+                    self.outputs.push_back(Output::AcknowledgeHeartbeat);
+                }
+            }
             Ok(_) if !is_live => self.close(CloseReason::NotIdentified),
             Ok(ClientFrame::Send(draft)) => self.send(draft, now),
             Ok(command) => {

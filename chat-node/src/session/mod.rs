@@ -75,24 +75,24 @@ struct Live {
 impl Session {
     /// A connection that has just been made, to the node with this id.
     pub fn new(limits: Arc<Limits>, server_id: ServerId, now: Instant) -> Self {
-        let mut session = Self::at(Stage::Greeted, Form::Dialogue, (limits, server_id), now);
+        let mut session = Self::at(Stage::Greeted, Form::Dialogue, (limits, server_id));
+        session.timers.set(Wake::IdentifyDeadline, now + session.limits.identify);
         let heartbeat_ms = milliseconds(session.limits.heartbeat);
         session.write(&ServerFrame::Hello { heartbeat_ms, server_id });
         session
     }
 
     /// A request that has just come, from a user whom the driver knows.
-    pub fn requested(request: Request, limits: Arc<Limits>, server_id: ServerId, now: Instant) -> Self {
+    pub fn requested(request: Request, limits: Arc<Limits>, server_id: ServerId) -> Self {
         let Request { form, cursors } = request;
         let stage = Stage::Identifying { cursors: cursors.clone() };
-        let mut session = Self::at(stage, form, (limits, server_id), now);
+        let mut session = Self::at(stage, form, (limits, server_id));
         session.outputs.push_back(Output::Welcome(cursors));
         session
     }
 
-    fn at(stage: Stage, form: Form, (limits, server_id): (Arc<Limits>, ServerId), now: Instant) -> Self {
-        let mut timers = Timers::default();
-        timers.set(Wake::IdentifyDeadline, now + limits.identify);
+    fn at(stage: Stage, form: Form, (limits, server_id): (Arc<Limits>, ServerId)) -> Self {
+        let timers = Timers::default();
         let bucket = Bucket::per_minute(limits.commands_per_minute);
         let (refused_in_a_row, outputs) = (0, VecDeque::new());
         Self { limits, server_id, form, stage, timers, bucket, refused_in_a_row, outputs }

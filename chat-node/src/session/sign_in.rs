@@ -17,6 +17,8 @@ impl Session {
             return self.close(CloseReason::AlreadyIdentified);
         }
         self.stage = Stage::Identifying { cursors: Cursors(identify.cursors.clone()) };
+        // From now on the client waits for the node, not the other way round.
+        self.timers.clear(Wake::IdentifyDeadline);
         self.outputs.push_back(Output::Identify(identify));
     }
 
@@ -36,7 +38,6 @@ impl Session {
     }
 
     fn begin(&mut self, welcome: &Welcome, cursors: &Cursors, now: Instant) {
-        self.timers.clear(Wake::IdentifyDeadline);
         if self.form == Form::Dialogue {
             self.timers.set(Wake::HeartbeatDeadline, now + self.limits.heartbeat * 2);
         }

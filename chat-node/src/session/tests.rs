@@ -38,8 +38,7 @@ impl Client {
         let now = Instant::now();
         let cursors: Cursors = cursors.parse().unwrap();
         let request = Request { form, cursors: cursors.clone() };
-        let session =
-            Session::requested(request, Arc::new(Limits::default()), ServerId::new(7).unwrap(), now);
+        let session = Session::requested(request, Arc::new(Limits::default()), ServerId::new(7).unwrap());
         let mut client = Self { session, now };
         assert_eq!(client.outputs(), [Output::Welcome(cursors)]);
         let outputs = client.welcomed();

@@ -15,7 +15,8 @@ pub struct Drain {
     #[schemars(regex(pattern = "^([0-9]{1,2}m)?([0-9]{1,4}s)?$"))]
     pub window: Duration,
 
-    /// How many chat nodes end at once when the number shrinks.
+    /// How many chat nodes end at once, be it that the number shrinks or that they are replaced; the next ones follow a
+    /// window later.
     #[serde(default = "default_max_concurrent")]
     #[schemars(range(min = 1, max = 100))]
     pub max_concurrent: i32,

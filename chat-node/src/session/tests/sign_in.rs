@@ -26,6 +26,17 @@ fn who_does_not_identify_in_time_is_closed() {
 }
 
 #[test]
+fn who_has_identified_is_not_closed_for_the_time_that_the_node_needs() {
+    let mut client = Client::greeted();
+    client.says(r#"{"op":"identify","token":"t"}"#);
+    client.outputs();
+    assert_eq!(client.session.poll_timeout(), None);
+    client.wait(25);
+    client.says(r#"{"op":"heartbeat"}"#);
+    assert_eq!(client.outputs(), [Output::AcknowledgeHeartbeat]);
+}
+
+#[test]
 fn who_speaks_before_identifying_is_closed() {
     let mut client = Client::greeted();
     client.sends("n");
