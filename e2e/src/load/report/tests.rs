@@ -75,3 +75,16 @@ fn a_run_that_others_disturbed_is_void_and_says_so() {
     assert!(Report { void, ..sample() }.to_string().contains("VOID"));
     assert!(troubles("then", &Usage { foreign_percent: 9.0, ..Usage::default() }).is_empty());
 }
+
+#[test]
+fn a_generator_may_be_late_by_a_small_part_of_what_it_measures() {
+    let mut traffic = sample().traffic.unwrap();
+    traffic.lateness.p99 = 60.0;
+    traffic.delivery.p99 = 500.0;
+    assert!(lateness(&traffic).unwrap().contains("60 ms late"));
+    traffic.delivery.p99 = 5_000.0;
+    assert_eq!(lateness(&traffic), None);
+    traffic.lateness.p99 = 40.0;
+    traffic.delivery.p99 = 10.0;
+    assert_eq!(lateness(&traffic), None);
+}
