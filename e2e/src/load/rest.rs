@@ -65,9 +65,7 @@ impl Rest {
             tokio::time::sleep(wait).await;
         }
     }
-}
 
-impl Rest {
     /// Each request goes to the next address, unless a name stands for them.
     fn base(&self) -> String {
         if self.way.tls.is_some() {

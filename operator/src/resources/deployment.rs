@@ -10,7 +10,7 @@ const STALLED_AFTER_SECONDS: i32 = 600;
 
 pub(super) fn build(blueprint: &Blueprint<'_>, credentials: &str) -> Deployment {
     let drain = &blueprint.spec.drain;
-    let window = i32::try_from(drain.window.as_seconds()).unwrap_or(i32::MAX - STALLED_AFTER_SECONDS);
+    let window = i32::try_from(drain.window.as_seconds()).unwrap_or(i32::MAX);
     Deployment {
         metadata: metadata(blueprint.cluster),
         spec: Some(DeploymentSpec {
@@ -20,7 +20,7 @@ pub(super) fn build(blueprint: &Blueprint<'_>, credentials: &str) -> Deployment 
             // A node that ends does not count for a rollout any more, though its clients are still on their way: without
             // this time all nodes would send theirs off at once.
             min_ready_seconds: Some(window),
-            progress_deadline_seconds: Some(window + STALLED_AFTER_SECONDS),
+            progress_deadline_seconds: Some(window.saturating_add(STALLED_AFTER_SECONDS)),
             strategy: Some(successors_first(drain.max_concurrent)),
             template: pod::build(blueprint, credentials),
             ..DeploymentSpec::default()

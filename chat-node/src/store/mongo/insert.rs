@@ -61,10 +61,9 @@ impl Inserting<'_> {
     async fn attempt(&mut self) -> Result<Vec<Clash>, StoreError> {
         let open: Vec<_> = (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
         let rows = open.iter().map(|index| EntryRow::new(&self.entries[*index], self.mongo.bucket)).collect();
-        let mut clashes = insert_rows(self.mongo, rows).await?;
-        for clash in &mut clashes {
-            clash.index = open[clash.index];
-        }
+        let of_rows = insert_rows(self.mongo, rows).await?.into_iter();
+        let clashes: Vec<_> =
+            of_rows.map(|Clash { index, code }| Clash { index: open[index], code }).collect();
         for index in open {
             if clashes.iter().all(|clash| clash.index != index) {
                 self.outcomes[index] = Some(Inserted::New);
@@ -122,9 +121,10 @@ fn clashes(error: &Error, rows: usize) -> Option<Vec<Clash>> {
 async fn obstacle(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<Inserted>, StoreError> {
     let id = match entry {
         // Only its position is unique.
-        Entry::Void { .. } => return Ok((code == DUPLICATE_KEY).then_some(Inserted::PositionTaken)),
-        Entry::Message(message) => message.id,
-        Entry::Change(change) => change.id,
+        Entry::Void { .. } if code == DUPLICATE_KEY => return Ok(Some(Inserted::PositionTaken)),
+        Entry::Void { .. } => None,
+        Entry::Message(message) => Some(message.id),
+        Entry::Change(change) => Some(change.id),
     };
     let read = mongo.calls.run((mongo.entries(), rivals(entry)), async |(entries, rivals)| {
         entries.find(rivals).await?.try_collect::<Vec<_>>().await
@@ -133,11 +133,11 @@ async fn obstacle(mongo: &Mongo, entry: &Entry, code: i32) -> Result<Option<Inse
     Ok(outcome(entry, id, rivals?))
 }
 
-fn outcome(entry: &Entry, id: MessageId, rivals: Vec<Rival>) -> Option<Inserted> {
+fn outcome(entry: &Entry, id: Option<MessageId>, rivals: Vec<Rival>) -> Option<Inserted> {
     let (mut position_taken, mut id_taken) = (false, false);
     for rival in rivals {
         let same_position = rival.channel == entry.channel() && rival.position == entry.position();
-        let same_id = rival.id == Some(id);
+        let same_id = id.is_some() && rival.id == id;
         position_taken |= same_position;
         id_taken |= same_id;
         match (entry, rival.message) {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn outcome_of(own: &Message, rivals: Vec<Rival>) -> Option<Inserted> {
-        outcome(&Entry::Message(own.clone()), own.id, rivals)
+        outcome(&Entry::Message(own.clone()), Some(own.id), rivals)
     }
 
     #[test]
@@ -203,6 +203,14 @@ mod tests {
         let own = message(7, 2, "a");
         assert_eq!(outcome_of(&own, vec![rival(&message(7, 1, "b"))]), Some(Inserted::IdTaken));
         assert_eq!(outcome_of(&own, vec![rival(&message(6, 2, "b"))]), Some(Inserted::PositionTaken));
+    }
+
+    #[test]
+    fn a_void_that_was_blocked_sees_who_has_its_position() {
+        let void = Entry::Void { channel_id: CHANNEL, position: Position(1) };
+        let other = Rival { channel: CHANNEL, position: Position(1), id: None, message: None };
+        assert_eq!(outcome(&void, None, vec![other]), Some(Inserted::PositionTaken));
+        assert_eq!(outcome(&void, None, vec![]), None);
     }
 
     #[test]
