@@ -241,7 +241,11 @@ impl std::fmt::Debug for StoreChoice {
 pub fn alone() -> NodeConfig {
     NodeConfig {
         cluster: ClusterKey::new("local", "alone"),
-        topology: TopologyOrder::of(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::User }),
+        topology: TopologyOrder::of(TopologyPlan {
+            epoch: 1,
+            partitions: 4,
+            routing: RoutingMode::default(),
+        }),
         server_queue: ServerQueue::default(),
         store: StoreConfig {
             database: "vibetalk".to_owned(),

@@ -18,6 +18,8 @@ const LATENCY_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.0
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Clients that wait for their turn to be signed in.
+    pub sign_ins_waiting: IntGauge,
     /// Messages stored for clients of this node.
     pub sent: IntCounter,
     /// Event frames queued for clients of this node.
@@ -143,6 +145,7 @@ impl Metrics {
         let make = Maker(Registry::new());
         let metrics = Self {
             connections: make.gauges(CONNECTIONS, "transport")?,
+            sign_ins_waiting: make.gauge(SIGN_INS_WAITING)?,
             sent: make.counter(SENT)?,
             delivered: make.counter(DELIVERED)?,
             ephemeral_dropped: make.counter(EPHEMERAL_DROPPED)?,

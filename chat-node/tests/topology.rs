@@ -15,7 +15,7 @@ async fn put(node: &TestNode, body: &str) -> Answer {
 fn order(listen: &[(u32, u16)], publish: u32) -> Value {
     let listen: Vec<_> = listen
         .iter()
-        .map(|(epoch, partitions)| json!({ "epoch": epoch, "partitions": partitions, "routing": "User" }))
+        .map(|(epoch, partitions)| json!({ "epoch": epoch, "partitions": partitions, "routing": "Channel" }))
         .collect();
     json!({ "listen": listen, "publish": publish })
 }

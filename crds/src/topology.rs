@@ -14,9 +14,9 @@ pub const EPOCHS_MAX: usize = 4;
 #[cfg_attr(feature = "resource", derive(schemars::JsonSchema))]
 pub enum RoutingMode {
     /// The user: a node binds its queue once per user who is connected to it.
-    #[default]
     User,
     /// The channel: a node binds its queue once per channel that somebody connected to it follows.
+    #[default]
     Channel,
     /// None: every node takes every partition, and nothing is bound while users come and go.
     Static,
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn plan(epoch: u32, partitions: u16) -> TopologyPlan {
-        TopologyPlan { epoch, partitions, routing: RoutingMode::User }
+        TopologyPlan { epoch, partitions, routing: RoutingMode::default() }
     }
 
     fn order(listen: &[TopologyPlan], publish: u32) -> TopologyOrder {

@@ -136,7 +136,7 @@ pub struct Load {
 #[derive(Args, Clone, Debug)]
 pub struct FleetOptions {
     /// What a fleet's exchanges route by.
-    #[arg(long, value_enum, default_value_t = Routing::User, value_name = "MODE")]
+    #[arg(long, value_enum, default_value_t = Routing::Channel, value_name = "MODE")]
     pub routing: Routing,
     /// What a fleet's server queues are.
     #[arg(long, value_enum, default_value_t = Queue::Classic, value_name = "TYPE")]

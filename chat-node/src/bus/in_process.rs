@@ -45,7 +45,7 @@ struct State {
 
 impl Default for InProcessBroker {
     fn default() -> Self {
-        Self::with(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::User })
+        Self::with(TopologyPlan { epoch: 1, partitions: 4, routing: RoutingMode::default() })
     }
 }
 

@@ -1,5 +1,5 @@
 //! Comparing heads: the bus may lose anything, so every few seconds, more often while the broker is away, the node
-//! asks the store how far the channels are that somebody here follows.
+//! asks the store how far the channels are that somebody here follows, and which version their groups have.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::Channels;
 use crate::hub::room::Room;
 use crate::ids::ChannelId;
-use crate::store::StoreError;
+use crate::store::{ChannelKind, StoreError};
 
 /// Between two comparisons while the broker is there, before the jitter of half.
 const HEALTHY: Duration = Duration::from_secs(4);
@@ -70,12 +70,15 @@ impl Channels {
     async fn compare(self: &Arc<Self>, rooms: Vec<Arc<Room>>) -> Result<(), StoreError> {
         for chunk in rooms.chunks(PER_READ) {
             let ids: Vec<ChannelId> = chunk.iter().map(|room| room.id).collect();
+            let began = Instant::now().into_std();
             let heads: HashMap<_, _> = self.store.heads(&ids).await?.into_iter().collect();
             for room in chunk {
-                if let Some(head) = heads.get(&room.id).filter(|head| room.last() < **head) {
-                    let passed = room.note(*head);
-                    self.passed(room, passed);
+                let Some(head) = heads.get(&room.id) else { continue };
+                if let ChannelKind::Group(group) = room.kind {
+                    self.views.seen(group, head.access, began);
                 }
+                let passed = room.compare(*head);
+                self.passed(room, passed);
             }
         }
         Ok(())

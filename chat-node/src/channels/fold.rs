@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Channels;
 use super::send::now;
 use crate::ids::{ChannelId, Position};
-use crate::protocol::message::ChangeEntry;
+use crate::protocol::message::{ChangeEntry, Entry};
 use crate::store::{Channel, StoreError};
 
 /// Changes per read.
@@ -61,9 +61,14 @@ impl Channels {
         });
     }
 
-    /// Repairs a channel in the background.
-    pub(super) fn repair_soon(self: &Arc<Self>, channel: Channel) {
-        let channels = Arc::clone(self);
+    /// Repairs a channel in the background, if among all its entries after the mark there is something to fold, or if
+    /// the mark is far behind.
+    pub(super) fn repair_if_needed(self: &Arc<Self>, channel: &Channel, entries: &[Entry]) {
+        let has_changes = entries.iter().any(|entry| matches!(entry, Entry::Change(_)));
+        if !has_changes && channel.head.0.saturating_sub(channel.folded.0) <= BEHIND {
+            return;
+        }
+        let (channels, channel) = (Arc::clone(self), channel.clone());
         tokio::spawn(async move {
             if let Err(error) = channels.repair(&channel).await {
                 // Who reads the channel next tries again.

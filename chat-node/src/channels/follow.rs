@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Channels;
-use crate::bus::Following;
 pub use crate::hub::room::Follower;
 use crate::hub::room::{Join, Room};
 use crate::ids::{AccessVersion, ChannelId, Position};
 use crate::protocol::codec;
-use crate::store::{Channel, StoreError};
+use crate::store::StoreError;
 
 /// Entries per read.
 const PER_READ: u16 = 200;
-/// How far before the head the log may still have open positions: what all nodes together append at a time.
-const UNSETTLED: u64 = 500;
 /// How often joining is tried before the client has to come back; only a channel that races away needs more.
 const ATTEMPTS: usize = 1_000;
 
@@ -73,53 +70,6 @@ impl Channels {
         Err(StoreError::Unavailable("the channel grows faster than it can be read".to_owned()))
     }
 
-    /// Opens the room of the official channel, which stays open as long as the node runs.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn open_official(self: &Arc<Self>) -> Result<(), StoreError> {
-        self.open_by_id(ChannelId::OFFICIAL).await.map(drop)
-    }
-
-    /// The room of a channel, opened if it was not.
-    pub(super) async fn open(self: &Arc<Self>, channel: &Channel) -> Result<Arc<Room>, StoreError> {
-        self.views.note_kind(channel.id, &channel.kind);
-        let room = self.hub.room_or_new(channel.id, &channel.kind);
-        let opening = async {
-            // The room holds what comes meanwhile, so nothing falls between this read and the first live entry.
-            let following = Following::new(&self.bus, channel.id);
-            let row = self.store.channel(channel.id).await?.ok_or_else(|| gone(channel.id))?;
-            let passed = room.open(self.settled(&row).await?, row.access);
-            self.passed(&room, passed);
-            self.repair_soon(row);
-            Ok::<_, StoreError>(following)
-        };
-        room.opened.get_or_try_init(|| opening).await?;
-        Ok(room)
-    }
-
-    async fn open_by_id(self: &Arc<Self>, id: ChannelId) -> Result<Arc<Room>, StoreError> {
-        if let Some(room) = self.hub.room(id).filter(|room| room.opened.initialized()) {
-            return Ok(room);
-        }
-        let channel = self.store.channel(id).await?.ok_or_else(|| gone(id))?;
-        self.open(&channel).await
-    }
-
-    /// The last position up to which every one has an entry. Beyond it somebody may be about to store.
-    pub(super) async fn settled(&self, channel: &Channel) -> Result<Position, StoreError> {
-        let recent = Position(channel.head.0.saturating_sub(UNSETTLED));
-        let mut settled = recent.max(channel.folded).max(channel.floor);
-        while settled < channel.head {
-            let entries = self.log.range(channel.id, settled, PER_READ).await?;
-            match entries.last() {
-                Some(last) => settled = last.position(),
-                None => break,
-            }
-        }
-        Ok(settled)
-    }
-
     /// Queues one read's worth of entries, if all of them may be read.
     async fn replay(
         &self,
@@ -160,8 +110,4 @@ impl Channels {
         }
         Ok(room.last())
     }
-}
-
-fn gone(channel: ChannelId) -> StoreError {
-    StoreError::Refused(format!("there is no channel {channel}"))
 }

@@ -107,7 +107,7 @@ impl Channels {
             return Ok(());
         }
         // Nobody here may have followed it until now, so the room may not have heard the last of it.
-        let room = self.open(channel).await?;
+        let room = self.open(channel, channel.head).await?;
         let after = if room.last() < channel.head { self.catch_up(&room).await? } else { room.last() };
         for user in users {
             let Some(standing) = self.standing(user, channel.id, channel.access).await? else { continue };

@@ -37,7 +37,7 @@ impl Channels {
             .map(|(channel, permissions)| {
                 let (read, cursor) = (reads.get(&channel.id).copied(), cursors.get(&channel.id).copied());
                 async move {
-                    let head = self.head_for(&channel, cursor).await?;
+                    let head = self.head_for((&channel, read), cursor).await?;
                     let view = shown::channel(&channel, (user, permissions), head);
                     self.with_reads(view, user, read).await
                 }
@@ -115,10 +115,10 @@ impl Channels {
     /// this channel.
     async fn head_for(
         self: &Arc<Self>,
-        channel: &Channel,
+        (channel, read): (&Channel, Option<Position>),
         cursor: Option<Position>,
     ) -> Result<Position, StoreError> {
-        let room = self.open(channel).await?;
+        let room = self.open(channel, read.unwrap_or_else(|| unread_from(channel))).await?;
         let head = room.last();
         if cursor.is_some_and(|cursor| cursor > head) {
             // Another node was faster, or the cursor is none of this channel.
@@ -144,5 +144,13 @@ impl Channels {
         let last_message = view.last_message.unwrap_or(Position(0));
         let unread = self.unread(view.id, (read, last_message)).await?;
         Ok(ChannelView { read: Some(read), unread: Some(unread), ..view })
+    }
+}
+
+/// From where on messages are unread to somebody of whom nothing is known.
+fn unread_from(channel: &Channel) -> Position {
+    match channel.kind {
+        ChannelKind::Group(GroupId::OFFICIAL) => channel.head,
+        ChannelKind::Group(_) | ChannelKind::Direct(_) => Position(0),
     }
 }

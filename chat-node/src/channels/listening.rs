@@ -7,50 +7,61 @@ use std::time::Duration;
 use super::Channels;
 use crate::bus::Topic;
 use crate::hub::room::Room;
-use crate::ids::UserId;
+use crate::ids::{ChannelId, UserId};
 use crate::store::ChannelKind;
 
-/// Users who come within this time are looked after together: each look goes through all rooms, and in a storm of
+/// Who and what comes within this time is looked after together: each look goes through all rooms, and in a storm of
 /// sign-ins that would be rooms times users.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Users who wait for a look.
+/// Who and what waits for a look.
 #[derive(Debug, Default)]
-pub(super) struct Newcomers(Mutex<BTreeSet<UserId>>);
+pub(super) struct Newcomers(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    users: BTreeSet<UserId>,
+    rooms: BTreeSet<ChannelId>,
+}
 
 impl Newcomers {
     /// `true`: they are the first, and somebody must look soon.
-    fn add(&self, users: Vec<UserId>) -> bool {
+    fn add(&self, new: Waiting) -> bool {
         let mut waiting = self.waiting();
-        let are_first = waiting.is_empty() && !users.is_empty();
-        waiting.extend(users);
+        let are_first = waiting.is_empty() && !new.is_empty();
+        waiting.users.extend(new.users);
+        waiting.rooms.extend(new.rooms);
         are_first
     }
 
-    fn take(&self) -> BTreeSet<UserId> {
+    fn take(&self) -> Waiting {
         std::mem::take(&mut *self.waiting())
     }
 
     /// The lock is never held across a panic, so a poisoned one holds a sound state.
-    fn waiting(&self) -> MutexGuard<'_, BTreeSet<UserId>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.rooms.is_empty()
     }
 }
 
 impl Channels {
     pub(super) fn listening(self: &Arc<Self>, topics: Vec<Topic>) {
-        let mut users = Vec::new();
-        let mut rooms: Vec<Arc<Room>> = Vec::new();
+        let mut new = Waiting::default();
         for topic in topics {
             match topic {
-                Topic::User(user) => users.push(user),
-                Topic::Channel(channel) => rooms.extend(self.hub.room(channel)),
+                // Who has yet to ask for their channels will find what came until now among them.
+                Topic::User(user) if !self.hub.connections.has_asked(&user) => {}
+                Topic::User(user) => drop(new.users.insert(user)),
+                Topic::Channel(channel) => drop(new.rooms.insert(channel)),
             }
         }
-        if !rooms.is_empty() {
-            self.compare_soon(rooms);
-        }
-        if self.newcomers.add(users) {
+        if self.newcomers.add(new) {
             let channels = Arc::clone(self);
             tokio::spawn(async move {
                 tokio::time::sleep(TOGETHER).await;
@@ -60,12 +71,12 @@ impl Channels {
     }
 
     fn look_after_newcomers(self: &Arc<Self>) {
-        let users = self.newcomers.take();
-        let concerned = |room: &Arc<Room>| match &room.kind {
-            ChannelKind::Group(_) => false,
-            ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
+        let Waiting { users, rooms } = self.newcomers.take();
+        let is_concerned = |room: &Arc<Room>| match &room.kind {
+            ChannelKind::Direct(members) if members.iter().any(|member| users.contains(member)) => true,
+            ChannelKind::Direct(_) | ChannelKind::Group(_) => rooms.contains(&room.id),
         };
-        self.compare_soon(self.hub.rooms().into_iter().filter(concerned).collect());
+        self.compare_soon(self.hub.rooms().into_iter().filter(is_concerned).collect());
         self.introduce_missed_soon(users.into_iter().collect());
     }
 }
@@ -74,18 +85,20 @@ impl Channels {
 mod tests {
     use super::*;
 
-    fn users(names: &[&str]) -> Vec<UserId> {
-        names.iter().map(|name| name.parse().unwrap()).collect()
+    fn waiting(users: &[&str], rooms: &[u64]) -> Waiting {
+        let users = users.iter().map(|name| name.parse().unwrap()).collect();
+        Waiting { users, rooms: rooms.iter().copied().map(ChannelId).collect() }
     }
 
     #[test]
     fn who_comes_while_others_wait_is_looked_after_with_them() {
         let newcomers = Newcomers::default();
-        assert!(!newcomers.add(Vec::new()));
-        assert!(newcomers.add(users(&["ada"])));
-        assert!(!newcomers.add(users(&["bob", "ada"])));
-        assert_eq!(newcomers.take().into_iter().collect::<Vec<_>>(), users(&["ada", "bob"]));
+        assert!(!newcomers.add(Waiting::default()));
+        assert!(newcomers.add(waiting(&["ada"], &[])));
+        assert!(!newcomers.add(waiting(&["bob", "ada"], &[7])));
+        let Waiting { users, rooms } = newcomers.take();
+        assert_eq!((users, rooms), (waiting(&["ada", "bob"], &[]).users, BTreeSet::from([ChannelId(7)])));
         assert!(newcomers.take().is_empty());
-        assert!(newcomers.add(users(&["carol"])));
+        assert!(newcomers.add(waiting(&[], &[8])));
     }
 }

@@ -16,6 +16,7 @@ mod introduce;
 pub mod list;
 mod listening;
 pub mod log;
+mod open;
 pub mod permit;
 mod publish;
 pub mod reads;

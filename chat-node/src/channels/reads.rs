@@ -64,6 +64,9 @@ impl Channels {
         if last_message <= read {
             return Ok(0);
         }
+        if let Some(count) = self.hub.room(channel).and_then(|room| room.unread((read, last_message))) {
+            return Ok(count);
+        }
         let count = self.store.count_messages(channel, read, UNREAD_MAX.into()).await?;
         Ok(u8::try_from(count).unwrap_or(UNREAD_MAX))
     }

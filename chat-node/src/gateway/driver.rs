@@ -267,9 +267,8 @@ impl Driver {
         if self.place.sign_in(&identity.user.id).is_err() {
             return self.refuse(IdentifyRefusal::TooManyConnections);
         }
-        let gateway = Arc::clone(&self.gateway);
-        self.work
-            .push(async move { Finished::Identified(welcome(&gateway, identity, &cursors, now()).await) });
+        let (gateway, whose) = (Arc::clone(&self.gateway), (self.place.connection, identity));
+        self.work.push(async move { Finished::Identified(welcome(&gateway, whose, &cursors, now()).await) });
     }
 
     fn refuse(&mut self, refusal: IdentifyRefusal) {

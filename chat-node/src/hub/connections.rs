@@ -125,6 +125,20 @@ impl Connections {
         self.state().open.get(&id).and_then(|handle| handle.user.clone())
     }
 
+    /// Notes that a connection is about to ask for its user's channels.
+    pub fn asks(&self, id: ConnectionId) {
+        if let Some(handle) = self.state().open.get_mut(&id) {
+            handle.has_asked = true;
+        }
+    }
+
+    /// Whether some connection of `user` may have asked already.
+    pub fn has_asked(&self, user: &UserId) -> bool {
+        let state = self.state();
+        let mut handles = state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id));
+        handles.any(|handle| handle.has_asked)
+    }
+
     /// Notes that a connection knows these channels, and tells it of others that were introduced meanwhile.
     pub fn knows(&self, id: ConnectionId, channels: impl Iterator<Item = ChannelId>) {
         if let Some(handle) = self.state().open.get_mut(&id) {

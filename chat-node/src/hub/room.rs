@@ -5,6 +5,7 @@
 //! [`Room::settle`]); until then the entry waits at the gate.
 
 mod followers;
+mod recent;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use self::followers::{Followers, Joined};
+use self::recent::Recent;
 use super::connections::ConnectionId;
 use super::gate::{Gate, Missing};
 use super::send_queue::{Haste, SendQueue};
@@ -19,7 +21,7 @@ use crate::bus::Following;
 use crate::ids::{AccessVersion, ChannelId, Position, UserId};
 use crate::protocol::codec::{self, Encoded};
 use crate::protocol::message::Entry;
-use crate::store::ChannelKind;
+use crate::store::{ChannelKind, Head};
 
 /// More followers than this do not go before the few of another room.
 const FEW: usize = 128;
@@ -40,6 +42,7 @@ pub struct Room {
 struct State {
     gate: Gate,
     followers: Followers,
+    recent: Option<Recent>,
     filling: bool,
     /// The highest access version that was heard of.
     heard: AccessVersion,
@@ -93,6 +96,13 @@ impl Room {
         Self { id, kind, opened: OnceCell::new(), state: Mutex::default() }
     }
 
+    /// Takes in what the log has after a position, for [`Room::unread`]; before the gate is opened behind it.
+    pub fn recall(&self, after: Position, entries: &[Entry]) {
+        let mut recent = Recent::after(after);
+        entries.iter().for_each(|entry| recent.take(entry));
+        self.state().recent = Some(recent);
+    }
+
     /// Opens the gate behind `last`, for followers that were checked under `access`.
     pub fn open(&self, last: Position, access: AccessVersion) -> Passed {
         let mut state = self.state();
@@ -111,10 +121,11 @@ impl Room {
         state.pass(&run)
     }
 
-    /// Notes that the channel has entries up to `head`.
-    pub fn note(&self, head: Position) -> Passed {
+    /// Notes how far the channel is in the store.
+    pub fn compare(&self, head: Head) -> Passed {
         let mut state = self.state();
-        state.gate.note(head);
+        state.gate.note(head.position);
+        state.heard = state.heard.max(head.access);
         state.pass(&[])
     }
 
@@ -203,6 +214,14 @@ impl Room {
         self.state().gate.last().unwrap_or(Position(0))
     }
 
+    /// How many messages come after `read`, if the one at `last_message` or a later one has gone through. `None`: only
+    /// the store knows.
+    pub fn unread(&self, (read, last_message): (Position, Position)) -> Option<u8> {
+        let state = self.state();
+        state.gate.last().filter(|last| *last >= last_message)?;
+        state.recent.as_ref()?.count_after(read)
+    }
+
     /// What has to be read from the log.
     pub fn missing(&self) -> Option<Missing> {
         self.state().gate.missing()
@@ -240,6 +259,9 @@ impl Room {
 
 impl State {
     fn pass(&mut self, run: &[Entry]) -> Passed {
+        if let Some(recent) = &mut self.recent {
+            run.iter().for_each(|entry| recent.take(entry));
+        }
         if !run.is_empty() && !self.followers.is_empty() {
             let frames: Vec<_> = run.iter().map(codec::encode_entry).collect();
             let haste = if self.followers.len() > FEW { Haste::Bulk } else { Haste::Prompt };
@@ -260,132 +282,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hub::send_queue::{SendQueueReader, send_queue};
-    use crate::ids::MessageId;
-    use crate::protocol::message::{Composed, Message, Place, User};
-
-    const NONE: AccessVersion = AccessVersion(0);
-
-    fn room() -> Room {
-        Room::new(ChannelId(9), ChannelKind::Group(crate::ids::GroupId(7)))
-    }
-
-    fn entry(position: u64) -> Entry {
-        Entry::Void { channel_id: ChannelId(9), position: Position(position) }
-    }
-
-    fn message(position: u64, access: u64) -> Entry {
-        let place = Place {
-            id: MessageId(position << 22),
-            channel_id: ChannelId(9),
-            position: Position(position),
-            access: AccessVersion(access),
-        };
-        let author = User { id: "zoe".parse().unwrap(), name: "Zoe".to_owned() };
-        Entry::Message(Message::new(place, author, position.to_string(), Composed::default()))
-    }
-
-    fn follower(connection: u64, user: &str) -> (Follower, SendQueueReader) {
-        let (queue, reader) = send_queue(10_000);
-        (Follower { connection: ConnectionId(connection), user: user.parse().unwrap(), queue }, reader)
-    }
-
-    #[tokio::test]
-    async fn a_follower_gets_what_comes_after_its_position_in_order() {
-        let (ada, reader) = follower(1, "ada");
-        let room = room();
-        room.open(Position(4), NONE);
-        assert_eq!(room.join(&ada, Position(4), NONE), Join::Joined);
-        assert!(room.receive(entry(6)).begin_fill);
-        let passed = room.receive(entry(5));
-        assert_eq!((passed.entries, passed.deliveries, passed.begin_fill), (2, 2, false));
-        let frames: Vec<_> = reader.take_now().iter().map(|frame| frame.as_str().to_owned()).collect();
-        assert!(frames[0].contains(r#""position":"5""#) && frames[1].contains(r#""position":"6""#));
-    }
-
-    #[tokio::test]
-    async fn joining_needs_the_position_of_the_gate() {
-        let (ada, _reader) = follower(1, "ada");
-        let room = room();
-        assert_eq!(room.join(&ada, Position(4), NONE), Join::Closed);
-        room.open(Position(4), NONE);
-        assert_eq!(room.join(&ada, Position(2), NONE), Join::Behind(Position(4)));
-        assert_eq!(room.join(&ada, Position(5), NONE), Join::Ahead);
-    }
-
-    #[test]
-    fn only_one_begins_to_fill_a_gap() {
-        let room = room();
-        room.open(Position(0), NONE);
-        assert!(room.receive(entry(3)).begin_fill);
-        assert!(!room.receive(entry(4)).begin_fill);
-        assert!(room.missing_or_done().is_some());
-        room.give_up_filling();
-        assert!(room.note(Position(4)).begin_fill);
-        room.receive(entry(1));
-        room.receive(entry(2));
-        assert!(room.missing_or_done().is_none());
-        assert!(room.receive(entry(9)).begin_fill);
-    }
-
-    #[tokio::test]
-    async fn who_may_not_read_any_more_is_out_before_what_was_stored_since_goes_through() {
-        let ((ada, to_ada), (bob, to_bob)) = (follower(1, "ada"), follower(2, "bob"));
-        let room = room();
-        room.open(Position(0), AccessVersion(1));
-        for follower in [&ada, &bob] {
-            assert_eq!(room.join(follower, Position(0), AccessVersion(1)), Join::Joined);
-        }
-        let passed = room.receive(message(1, 3));
-        assert!(passed.begin_check && passed.entries == 0);
-        assert_eq!(room.unchecked_or_done(), Some(AccessVersion(3)));
-        let (since, users) = room.examine(AccessVersion(3));
-        assert_eq!((since, users.len()), (AccessVersion(1), 2));
-        let (passed, gone) = room.settle(AccessVersion(3), &BTreeSet::from([bob.user.clone()]));
-        assert_eq!((passed.entries, passed.deliveries, gone), (1, 1, vec![bob.connection]));
-        assert_eq!(room.unchecked_or_done(), None);
-        assert_eq!(to_ada.take_now().len(), 1);
-        assert!(to_bob.take_now().is_empty());
-    }
-
-    #[test]
-    fn a_change_that_was_heard_of_is_checked_once_without_any_entry() {
-        let room = room();
-        room.open(Position(0), AccessVersion(1));
-        assert!(room.hear(AccessVersion(2)).begin_check);
-        assert!(!room.hear(AccessVersion(2)).begin_check, "somebody is at it");
-        room.give_up_checking();
-        assert!(room.note(Position(0)).begin_check, "the next look begins anew");
-        room.settle(AccessVersion(2), &BTreeSet::new());
-        assert_eq!(room.unchecked_or_done(), None);
-        assert!(!room.hear(AccessVersion(2)).begin_check);
-    }
-
-    #[test]
-    fn who_was_checked_before_the_look_cannot_slip_in_behind_it() {
-        let ((ada, _to_ada), (bob, _to_bob)) = (follower(1, "ada"), follower(2, "bob"));
-        let room = room();
-        room.open(Position(0), AccessVersion(1));
-        room.hear(AccessVersion(2));
-        room.examine(AccessVersion(2));
-        assert_eq!(room.join(&ada, Position(0), AccessVersion(1)), Join::Outdated(AccessVersion(2)));
-        // Bob is back since version 3, whatever was found under version 2.
-        assert_eq!(room.join(&bob, Position(0), AccessVersion(3)), Join::Joined);
-        let (_, gone) = room.settle(AccessVersion(2), &BTreeSet::from([bob.user]));
-        assert_eq!(gone, []);
-    }
-
-    #[tokio::test]
-    async fn a_room_closes_only_when_it_is_empty() {
-        let ((ada, _to_ada), (bob, _to_bob)) = (follower(1, "ada"), follower(2, "bob"));
-        let room = room();
-        room.open(Position(0), NONE);
-        room.join(&ada, Position(0), NONE);
-        assert!(!room.close_if_empty());
-        room.leave(ConnectionId(1));
-        assert!(room.close_if_empty());
-        assert_eq!(room.join(&bob, Position(0), NONE), Join::Closed);
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 pub(super) type Name = (&'static str, &'static str);
 
 pub(super) const CONNECTIONS: Name = ("connections", "Open client connections, by transport.");
+pub(super) const SIGN_INS_WAITING: Name =
+    ("sign_ins_waiting", "Clients with a good token that wait for their turn to be signed in.");
 pub(super) const SENT: Name = ("messages_sent_total", "Messages stored for clients of this node.");
 pub(super) const DELIVERED: Name =
     ("messages_delivered_total", "Event frames queued for clients of this node.");

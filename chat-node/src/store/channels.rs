@@ -35,6 +35,15 @@ pub struct Channel {
     pub floor: Position,
 }
 
+/// How far a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Head {
+    /// As [`Channel::head`].
+    pub position: Position,
+    /// As [`Channel::access`].
+    pub access: AccessVersion,
+}
+
 /// Whose a channel is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
@@ -64,7 +73,7 @@ pub trait ChannelStore {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
 
     /// The heads of those of `ids` (at most 500) that exist, in any order.
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError>;
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError>;
 
     /// The direct channels of `user`, at most 100, newest first.
     async fn direct_channels(&self, user: &UserId) -> Result<Vec<Channel>, StoreError>;

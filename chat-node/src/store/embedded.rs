@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::bucket::BucketLength;
 use super::{
-    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
+    Around, Channel, ChannelStore, Head, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
     StoreError, UserStore,
 };
 use crate::clock::Clock;
@@ -186,7 +186,7 @@ impl ChannelStore for Embedded {
         self.read(|tx| channels::get(tx, id))
     }
 
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
         self.read(|tx| channels::heads(tx, ids))
     }
 

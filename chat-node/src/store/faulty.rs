@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use self::grants::Grants;
 use super::bucket::Bucket;
 use super::{
-    Around, ChangeStore, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, ReadStore,
+    Around, ChangeStore, Channel, ChannelStore, Head, Inserted, Lease, LeaseStore, LogStore, ReadStore,
     Reservation, Reserve, RetentionStore, Store, StoreError, UserStore,
 };
 use crate::ids::{ChannelId, MessageId, Position, UserId};
@@ -159,7 +159,7 @@ impl ChannelStore for Faulty {
         self.up()?.channel(id).await
     }
 
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
         self.up()?.heads(ids).await
     }
 

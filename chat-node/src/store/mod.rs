@@ -24,7 +24,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use self::changes::{ChangeStore, PINNED_LIMIT};
-pub use self::channels::{Channel, ChannelKind, ChannelStore, DIRECT_CHANNELS_LIMIT, NewChannel};
+pub use self::channels::{Channel, ChannelKind, ChannelStore, DIRECT_CHANNELS_LIMIT, Head, NewChannel};
 pub use self::groups::{GroupStore, REMEMBERED, RoleWrite, Seat, Written};
 pub use self::leases::{Lease, LeaseStore};
 pub use self::log::{Around, Inserted, LogStore, Reservation, Reserve};

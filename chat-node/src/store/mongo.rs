@@ -14,7 +14,7 @@ use mongodb::{Client, Collection, Database};
 
 use super::bucket::BucketLength;
 use super::{
-    Around, Channel, ChannelStore, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
+    Around, Channel, ChannelStore, Head, Inserted, Lease, LeaseStore, LogStore, Reservation, Reserve, Store,
     StoreError, UserStore,
 };
 use crate::ids::{ChannelId, Position, UserId};
@@ -185,7 +185,7 @@ impl ChannelStore for Mongo {
         channels::get(self, id).await
     }
 
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
         channels::heads(self, ids).await
     }
 

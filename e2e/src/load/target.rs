@@ -3,7 +3,6 @@
 mod cluster;
 mod fleet;
 mod node;
-mod partitions;
 mod url;
 
 use std::path::PathBuf;

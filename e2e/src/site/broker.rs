@@ -122,7 +122,7 @@ impl Site {
         self.manage_with(number, method, (path, None)).await
     }
 
-    /// The same with a body.
+    /// The same with a body. What is to be deleted and is not there counts as deleted.
     pub async fn manage_with(
         &self,
         number: u8,
@@ -131,6 +131,7 @@ impl Site {
     ) -> Result<serde_json::Value> {
         let url = format!("{}/api/{path}", self.management_uri(number));
         let http = reqwest::Client::builder().timeout(ANSWERED_WITHIN).build()?;
+        let deletes = method == reqwest::Method::DELETE;
         let mut request =
             http.request(method, &url).basic_auth(&self.login.username, Some(&self.login.password));
         if let Some(body) = body {
@@ -138,6 +139,9 @@ impl Site {
         }
         let answer = request.send().await?;
         let (status, answer) = (answer.status(), answer.bytes().await?);
+        if deletes && status == reqwest::StatusCode::NOT_FOUND {
+            return Ok(serde_json::Value::Null);
+        }
         if !status.is_success() {
             bail!("{url} answers {status}: {}", String::from_utf8_lossy(&answer));
         }

@@ -3,6 +3,8 @@
 //! A view speaks of the version that its group had when the reading began, so all in it is at least as new. Two reads
 //! can come too late: one of a group whose change was heard of meanwhile (its version is too low, [`Cache::commit`]
 //! refuses it), and one of roles under a view that is no more (its [`Mark`] is too old, [`Cache::learn`] refuses it).
+//!
+//! What nobody has spoken of is not believed for ever: see [`Bounds`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +22,12 @@ const SLOT_BYTES: usize = 96;
 /// How long something holds, and how much may be held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// How long a view or a role is believed. Also how long a version that was heard of is remembered.
+    /// How long a view or a role is believed after its version was last seen to be the newest. Also how long a version
+    /// that was heard of is remembered.
     pub life: Duration,
+    /// How long it is believed at most: whoever died between a change and its version has left one that no version
+    /// tells of.
+    pub most: Duration,
     /// What all views together may take, in bytes.
     pub bytes: usize,
 }
@@ -75,6 +81,7 @@ pub(super) struct Cache {
     slots: HashMap<GroupId, Slot>,
     bytes: usize,
     mark: Mark,
+    flushed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -90,7 +97,10 @@ struct Loaded {
     view: Arc<View>,
     roles: HashMap<UserId, RoleKnown>,
     members: Option<Arc<[UserId]>>,
-    until: Instant,
+    read: Instant,
+    /// When the version was last seen to be the newest; `None`: read it again.
+    sure: Option<Instant>,
+    life: Duration,
     mark: Mark,
     bytes: usize,
 }
@@ -98,12 +108,12 @@ struct Loaded {
 #[derive(Clone, Copy, Debug)]
 struct RoleKnown {
     row: Option<Role>,
-    until: Instant,
+    read: Instant,
 }
 
 impl Cache {
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, slots: HashMap::new(), bytes: 0, mark: Mark::default() }
+        Self { bounds, slots: HashMap::new(), bytes: 0, mark: Mark::default(), flushed: None }
     }
 
     /// The version that an answer must not be older than: the one asked for, or what was heard of by now.
@@ -113,7 +123,7 @@ impl Cache {
 
     /// What is known; whoever asks for a version has thereby heard of it.
     pub fn look(&mut self, ask: Ask<'_>, now: Instant) -> Look {
-        let mark = self.mark;
+        let (mark, most) = (self.mark, self.bounds.most);
         let bytes = &mut self.bytes;
         let slot = self.slots.entry(ask.group).or_insert_with(|| {
             *bytes += SLOT_BYTES;
@@ -121,9 +131,10 @@ impl Cache {
         });
         slot.used = now;
         slot.heard = slot.heard.max(ask.at_least);
-        let holds = |loaded: &&Loaded| loaded.until > now && loaded.view.version() >= slot.heard;
+        let holds = |loaded: &&Loaded| loaded.holds(most, now) && loaded.view.version() >= slot.heard;
         let Some(loaded) = slot.loaded.as_ref().filter(holds) else { return Look::Load };
-        let row = |user: &UserId| loaded.roles.get(user).filter(|known| known.until > now);
+        let row =
+            |user: &UserId| loaded.roles.get(user).filter(|known| loaded.believes(known.read, most, now));
         let unknown: Vec<_> = ask.users.iter().filter(|user| row(user).is_none()).cloned().collect();
         if !unknown.is_empty() {
             return Look::Roles(unknown, mark);
@@ -136,6 +147,17 @@ impl Cache {
     pub fn heard(&mut self, group: GroupId, version: AccessVersion) {
         if let Some(slot) = self.slots.get_mut(&group) {
             slot.heard = slot.heard.max(version);
+        }
+    }
+
+    /// Notes that at a moment a group had this version, or was about to get it.
+    pub fn confirm(&mut self, group: GroupId, version: AccessVersion, at: Instant) {
+        self.heard(group, version);
+        if self.flushed.is_some_and(|flushed| at < flushed) {
+            return;
+        }
+        if let Some(loaded) = self.loaded(group).filter(|loaded| version <= loaded.view.version()) {
+            loaded.sure = loaded.sure.max(Some(at));
         }
     }
 
@@ -152,13 +174,14 @@ impl Cache {
         let mark = same.map_or(Mark(self.mark.0 + 1), |before| before.mark);
         let members = same.and_then(|before| before.members.clone());
         self.mark = self.mark.max(mark);
-        let mut roles = before.map_or_else(HashMap::new, |before| still_known(before, &view));
-        roles.retain(|_, known| known.until > now);
+        let most = self.bounds.most;
+        let roles = before.map_or_else(HashMap::new, |before| still_known(before, &view, (most, now)));
         // Apart by a tenth, so that views that were loaded together are not all loaded again together.
-        let until = now + self.bounds.life.mul_f64(0.9 + fastrand::f64() / 10.0);
+        let life = self.bounds.life.mul_f64(0.9 + fastrand::f64() / 10.0);
         let id = view.group.id;
         let bytes = view.bytes() + roles.keys().map(role_bytes).sum::<usize>();
-        slot.loaded = Some(Loaded { view: Arc::new(view), roles, members, until, mark, bytes });
+        let (view, sure) = (Arc::new(view), Some(now));
+        slot.loaded = Some(Loaded { view, roles, members, read: now, sure, life, mark, bytes });
         self.bytes += bytes;
         self.shrink(id, now);
         Read::Kept
@@ -171,12 +194,11 @@ impl Cache {
         rows: impl IntoIterator<Item = (UserId, Option<Role>)>,
         (mark, now): (Mark, Instant),
     ) -> Read {
-        let until = now + self.bounds.life;
         let Some(loaded) = self.loaded(group).filter(|loaded| loaded.mark <= mark) else { return Read::Late };
         let mut more = 0;
         for (user, row) in rows {
             let bytes = role_bytes(&user);
-            if loaded.roles.insert(user, RoleKnown { row, until }).is_none() {
+            if loaded.roles.insert(user, RoleKnown { row, read: now }).is_none() {
                 more += bytes;
             }
         }
@@ -224,8 +246,9 @@ impl Cache {
     /// Believes no view any more without reading the group's version again.
     pub fn flush(&mut self, now: Instant) {
         for loaded in self.slots.values_mut().filter_map(|slot| slot.loaded.as_mut()) {
-            loaded.until = now;
+            loaded.sure = None;
         }
+        self.flushed = Some(now);
     }
 
     /// What is held, in bytes.
@@ -269,9 +292,25 @@ impl Cache {
     }
 }
 
+impl Loaded {
+    fn holds(&self, most: Duration, now: Instant) -> bool {
+        self.sure.is_some() && self.believes(self.read, most, now)
+    }
+
+    /// Whether what was read then of this version is still believed.
+    fn believes(&self, read: Instant, most: Duration, now: Instant) -> bool {
+        now < read + most && now < self.sure.map_or(read, |sure| sure.max(read)) + self.life
+    }
+}
+
 /// The roles of an older view that hold in this one too.
-fn still_known(before: Loaded, view: &View) -> HashMap<UserId, RoleKnown> {
-    let mut roles = before.roles;
+fn still_known(
+    mut before: Loaded,
+    view: &View,
+    (most, now): (Duration, Instant),
+) -> HashMap<UserId, RoleKnown> {
+    let mut roles = std::mem::take(&mut before.roles);
+    roles.retain(|_, known| before.believes(known.read, most, now));
     match view.group.concerned_since(before.view.version()) {
         None => roles.clear(),
         Some(concerned) => {

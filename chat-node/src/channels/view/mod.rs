@@ -2,7 +2,8 @@
 //! what. [`cache`] decides what is new enough; here it is read.
 //!
 //! A change is heard of in three ways: over the bus ([`Views::heard`]), from the version that an entry or a reservation
-//! bears (`at_least`), and, if all that is lost, when a view has become a minute old.
+//! bears (`at_least`), and from the comparison of heads, which is for every channel that somebody here follows
+//! ([`Views::seen`]). A view that none of them has spoken of for a minute is read again.
 
 mod cache;
 mod group;
@@ -28,8 +29,10 @@ use crate::groups::{Override, Role};
 use crate::ids::{AccessVersion, ChannelId, GroupId, UserId};
 use crate::store::{Channel, ChannelKind, Store, StoreError};
 
-/// How long a view or a role is believed without asking the store again.
+/// How long a view or a role is believed after its version was last seen in the store.
 const LIFE: Duration = Duration::from_secs(60);
+/// How long it is believed at most.
+const LIFE_MAX: Duration = Duration::from_secs(600);
 /// What all views may take in memory.
 const BYTES: usize = 64 * 1024 * 1024;
 /// Users per read of roles.
@@ -80,7 +83,7 @@ pub struct Before(Mark);
 impl Views {
     /// Nothing is known yet. `posting`: who may write in the official channel.
     pub fn new(store: Arc<dyn Store>, lookups: Lookups, posting: Posting) -> Self {
-        let cache = Mutex::new(Cache::new(Bounds { life: LIFE, bytes: BYTES }));
+        let cache = Mutex::new(Cache::new(Bounds { life: LIFE, most: LIFE_MAX, bytes: BYTES }));
         let (kinds, loading) = Default::default();
         Self(Arc::new(Inner { store, lookups, posting, cache, kinds, loading }))
     }
@@ -201,6 +204,11 @@ impl Views {
     /// Notes that a group has another version now.
     pub fn heard(&self, group: GroupId, version: AccessVersion) {
         self.cache().heard(group, version);
+    }
+
+    /// Notes which version a group's channel bore in the store at a moment.
+    pub fn seen(&self, group: GroupId, version: AccessVersion, at: Instant) {
+        self.cache().confirm(group, version, at);
     }
 
     /// Believes nothing without asking for the versions again: changes may have been missed.

@@ -113,6 +113,19 @@ async fn a_row_whose_change_was_never_announced_is_found_after_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_is_found_after_ten_minutes_where_the_version_is_seen_to_stay() {
+    let (store, views, _) = fixture().await;
+    assert_eq!(role(&views, "bob").await, Some(Role::Member));
+    put(&store, None).await;
+    for _ in 0..20 {
+        assert_eq!(role(&views, "bob").await, Some(Role::Member), "believed");
+        sleep(LIFE_MAX / 20).await;
+        views.seen(GROUP, AccessVersion(1), now());
+    }
+    assert_eq!(role(&views, "bob").await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_connection_to_the_broker_makes_every_version_be_asked_for_again() {
     let (store, views, _) = fixture().await;
     assert_eq!(role(&views, "bob").await, Some(Role::Member));

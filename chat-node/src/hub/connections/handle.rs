@@ -30,6 +30,8 @@ pub(super) struct Handle {
     pub queue: SendQueue,
     pub address: Option<IpAddr>,
     pub user: Option<UserId>,
+    /// Whether the store has been asked for the user's channels, or is about to be.
+    pub has_asked: bool,
     orders: OrderSender,
     known: Known,
 }
@@ -48,7 +50,7 @@ impl Handle {
     pub fn new(queue: SendQueue, address: Option<IpAddr>) -> (Self, OrderReceiver) {
         let (orders, receiver) = orders();
         let known = Known::NotYet(BTreeMap::new());
-        (Self { queue, address, user: None, orders, known }, receiver)
+        (Self { queue, address, user: None, has_asked: false, orders, known }, receiver)
     }
 
     /// Notes what the connection has been told, and tells it of what was introduced meanwhile.

@@ -9,7 +9,7 @@ use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, GroupId, Position, Revision, UserId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::{
-    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError, Written,
+    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, Head, NewChannel, Reservation, Reserve, StoreError, Written,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -213,14 +213,13 @@ pub(super) fn floor(tx: &ReadTransaction, id: ChannelId) -> Result<Position, Sto
     Ok(Position(tx.open_table(MARKS)?.get(id.0)?.map_or(0, |marks| marks.value().1)))
 }
 
-pub(super) fn heads(
-    tx: &ReadTransaction,
-    ids: &[ChannelId],
-) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+pub(super) fn heads(tx: &ReadTransaction, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
     let table = tx.open_table(HEADS)?;
     let mut heads = Vec::with_capacity(ids.len());
     for id in ids {
-        heads.extend(table.get(id.0)?.map(|row| (*id, Position(row.value().0))));
+        let Some(row) = table.get(id.0)? else { continue };
+        let (head, _, _, access) = row.value();
+        heads.push((*id, Head { position: Position(head), access: AccessVersion(access) }));
     }
     Ok(heads)
 }

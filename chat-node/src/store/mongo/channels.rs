@@ -8,20 +8,17 @@ use super::Mongo;
 use super::rows::{ChannelRow, HeadRow, ReservedRow, at, bson, pair, revision, signed, unsigned};
 use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, Position, Revision, UserId};
-use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Reservation, Reserve, StoreError, Written};
+use crate::store::{Channel, DIRECT_CHANNELS_LIMIT, Head, Reservation, Reserve, StoreError, Written};
 
 pub(super) async fn get(mongo: &Mongo, id: ChannelId) -> Result<Option<Channel>, StoreError> {
     find(mongo, doc! { "_id": id }).await
 }
 
-pub(super) async fn heads(
-    mongo: &Mongo,
-    ids: &[ChannelId],
-) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+pub(super) async fn heads(mongo: &Mongo, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
     let channels = mongo.channels().clone_with_type::<HeadRow>();
     let ids = doc! { "_id": { "$in": ids.to_vec() } };
     let read = mongo.calls.run((channels, ids), async |(channels, ids)| {
-        let found = channels.find(ids).projection(doc! { "head": 1 });
+        let found = channels.find(ids).projection(doc! { "head": 1, "access": 1 });
         found.await?.try_collect::<Vec<_>>().await
     });
     read.await?.into_iter().map(HeadRow::head).collect()

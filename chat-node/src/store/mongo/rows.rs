@@ -7,7 +7,7 @@ use crate::groups::Override;
 use crate::ids::{AccessVersion, ChannelId, GroupId, MessageId, Position, Revision, UserId};
 use crate::protocol::message::ChannelSettings;
 use crate::store::bucket::Bucket;
-use crate::store::{Channel, ChannelKind, NewChannel, StoreError};
+use crate::store::{Channel, ChannelKind, Head, NewChannel, StoreError};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChannelRow {
@@ -43,12 +43,13 @@ enum KindRow {
     },
 }
 
-/// Of a channel, only how far it is.
+/// Of a channel, only its head.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct HeadRow {
     #[serde(rename = "_id")]
     id: i64,
     head: i64,
+    access: i64,
 }
 
 /// Of a channel, what its last reservation made of it.
@@ -60,8 +61,9 @@ pub(super) struct ReservedRow {
 }
 
 impl HeadRow {
-    pub fn head(self) -> Result<(ChannelId, Position), StoreError> {
-        Ok((ChannelId(unsigned(self.id)?), Position(unsigned(self.head)?)))
+    pub fn head(self) -> Result<(ChannelId, Head), StoreError> {
+        let (position, access) = (Position(unsigned(self.head)?), AccessVersion(unsigned(self.access)?));
+        Ok((ChannelId(unsigned(self.id)?), Head { position, access }))
     }
 }
 

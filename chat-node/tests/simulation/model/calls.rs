@@ -7,7 +7,7 @@ use chat_node::protocol::emoji::Emoji;
 use chat_node::protocol::message::{ChangeEntry, Entry, Message, ReactionCount, User};
 use chat_node::store::bucket::Bucket;
 use chat_node::store::{
-    Around, ChangeStore, Channel, ChannelStore, GroupStore, Inserted, Lease, LeaseStore, LogStore,
+    Around, ChangeStore, Channel, ChannelStore, GroupStore, Head, Inserted, Lease, LeaseStore, LogStore,
     NewChannel, ReadStore, Reservation, Reserve, RetentionStore, RoleWrite, Seat, Store, StoreError,
     UserStore, Written,
 };
@@ -70,7 +70,7 @@ impl<R: Reach> ChannelStore for Calls<R> {
         self.0.call(("channel", Reads), move |tables| Ok(tables.channel(id))).await
     }
 
-    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
+    async fn heads(&self, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
         let ids = ids.to_vec();
         self.0.call(("heads", Reads), move |tables| Ok(tables.heads(&ids))).await
     }

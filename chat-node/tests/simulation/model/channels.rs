@@ -4,7 +4,7 @@ use chat_node::groups::{GroupKind, GroupSettings};
 use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position, Revision, UserId};
 use chat_node::protocol::message::ChannelSettings;
 use chat_node::store::{
-    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, NewChannel, Reservation, Reserve, StoreError,
+    Channel, ChannelKind, DIRECT_CHANNELS_LIMIT, Head, NewChannel, Reservation, Reserve, StoreError,
 };
 
 use super::Tables;
@@ -36,8 +36,9 @@ impl Tables {
         self.channels.values().map(|row| &row.channel)
     }
 
-    pub fn heads(&self, ids: &[ChannelId]) -> Vec<(ChannelId, Position)> {
-        ids.iter().filter_map(|id| self.channels.get(id).map(|row| (*id, row.channel.head))).collect()
+    pub fn heads(&self, ids: &[ChannelId]) -> Vec<(ChannelId, Head)> {
+        let head = |row: &ChannelRow| Head { position: row.channel.head, access: row.channel.access };
+        ids.iter().filter_map(|id| self.channels.get(id).map(|row| (*id, head(row)))).collect()
     }
 
     pub fn direct_channels(&self, user: &UserId) -> Vec<Channel> {

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
-use chat_node::ids::{AccessVersion, ChannelId, Position};
-use chat_node::store::{ChannelKind, Reservation, StoreError};
+use chat_node::groups::Concerned;
+use chat_node::ids::{AccessVersion, ChannelId, GroupId, Position};
+use chat_node::store::{ChannelKind, Head, Reservation, StoreError};
 use futures::future::join_all;
 
 use super::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, user, wanted};
@@ -43,9 +44,11 @@ pub async fn heads_are_told_of_the_channels_that_exist(fixture: Fixture) {
     let node = fixture.node().await;
     let direct = node.open_direct(ChannelId(1_000), &[user("ada"), user("bob")]).await.unwrap().id;
     node.reserve(OFFICIAL, wanted(3), T0).await.unwrap();
+    let access = node.bump(GroupId::OFFICIAL, &Concerned::Everyone).await.unwrap().unwrap();
     let mut heads = node.heads(&[direct, ChannelId(9_999), OFFICIAL]).await.unwrap();
     heads.sort();
-    assert_eq!(heads, [(OFFICIAL, Position(3)), (direct, Position(0))]);
+    let head = |position, access| Head { position: Position(position), access };
+    assert_eq!(heads, [(OFFICIAL, head(3, access)), (direct, head(0, AccessVersion(0)))]);
     assert_eq!(node.heads(&[]).await, Ok(vec![]));
 }
 

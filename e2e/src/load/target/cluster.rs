@@ -1,18 +1,21 @@
 //! The local cluster, as users reach it.
 
+mod partitions;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crds::{VibeTalkCluster, VibeTalkClusterSpec};
 use jiff::Timestamp;
-use kube::Client;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Map, Value, json};
 
-use super::{Service, Started, limits, partitions};
+use super::{Service, Started, limits};
 use crate::binaries::Binaries;
 use crate::client::Gateway;
-use crate::cluster::{Access, Local};
+use crate::cluster::Local;
 use crate::eventually::eventually;
 use crate::load::generator::Way;
 use crate::load::meter::{Processes, Role};
@@ -53,7 +56,6 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// The example on the local cluster, changed for a run.
 pub struct LocalCluster {
-    access: Access,
     client: Client,
     /// How the example was before.
     before: VibeTalkClusterSpec,
@@ -70,7 +72,7 @@ pub async fn find(paths: &Paths, profile: &Profile, progress: &Progress) -> Resu
     let url = target.chat_url.context("the local cluster has no address")?;
     let Gateway { address, host } = Gateway::at(&url)?;
     let key = credentials::signing_key(&client, DEMO_NAMESPACE).await?;
-    let changed = LocalCluster::change(target.access, client, &profile.cluster);
+    let changed = LocalCluster::change(client, &profile.cluster);
     let cluster = progress.step("fit the example for the run", changed).await?;
     Ok(Service {
         way: Way::plain(vec![address], host),
@@ -84,18 +86,11 @@ pub async fn find(paths: &Paths, profile: &Profile, progress: &Progress) -> Resu
 
 impl LocalCluster {
     /// Raises the example's limits, and merges `spec` into it; back when it is ready again.
-    async fn change(access: Access, client: Client, spec: &Map<String, Value>) -> Result<Self> {
+    async fn change(client: Client, spec: &Map<String, Value>) -> Result<Self> {
         let clusters: Api<VibeTalkCluster> = Api::namespaced(client.clone(), DEMO_NAMESPACE);
         let before = clusters.get(DEMO).await.context("the example is not there; run `cargo e2e up`")?.spec;
-        let cluster = Self { access, client, before };
-        for spec in [json!({ "limits": limits() }), json!(spec)] {
-            let patch = Patch::Merge(json!({ "spec": spec }));
-            if let Err(error) = clusters.patch(DEMO, &PatchParams::default(), &patch).await {
-                cluster.restore().await?;
-                return Err(error).context("the example cannot be what the profile's `cluster` says");
-            }
-        }
-        match cluster.until_ready().await {
+        let cluster = Self { client, before };
+        match cluster.become_like(spec).await {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 cluster.restore().await?;
@@ -104,19 +99,20 @@ impl LocalCluster {
         }
     }
 
+    async fn become_like(&self, spec: &Map<String, Value>) -> Result<()> {
+        self.merge(&json!({ "limits": limits() })).await?;
+        self.merge(&json!(spec)).await.context("the profile's `cluster` is refused")?;
+        self.until_ready().await
+    }
+
     async fn until_ready(&self) -> Result<()> {
         let look = || async { example::ready(&self.client, DEMO_NAMESPACE, DEMO).await };
         eventually("the example is ready", READY_WITHIN, look).await.map(drop)
     }
 
-    /// Changes the number of partitions; back when that is over.
-    pub async fn repartition(&self, partitions: u16) -> Result<()> {
-        partitions::change(&self.client, partitions).await
-    }
-
     /// Makes the example what it was before.
     pub async fn restore(&self) -> Result<()> {
-        let clusters: Api<VibeTalkCluster> = Api::namespaced(self.client.clone(), DEMO_NAMESPACE);
+        let clusters = self.examples();
         let put = || async {
             // Fails if somebody has changed it in between; then once more.
             let mut now = clusters.get(DEMO).await?;
@@ -128,34 +124,31 @@ impl LocalCluster {
 
     /// Kills a pod of the example, or rolls all of them as an upgrade does; back when that was ordered.
     pub async fn harm(&self, fault: Fault) -> Result<()> {
-        let now = Timestamp::now();
-        let patch =
-            json!({ "spec": { "pod": { "annotations": { "e2e.example/rolled": now.to_string() } } } });
-        let patch = patch.to_string();
         match fault {
-            Fault::KillNode => {
-                let pods =
-                    ["get", "pods", "--namespace", DEMO_NAMESPACE, "--output=name", "--selector", CHAT_NODES];
-                let pods = self.access.kubectl(pods).output().await?;
-                let pod = pods.lines().next().context("the example has no chat nodes")?;
-                let kill = [
-                    "delete",
-                    "--namespace",
-                    DEMO_NAMESPACE,
-                    pod,
-                    "--grace-period=0",
-                    "--force",
-                    "--wait=false",
-                ];
-                self.access.kubectl(kill).output().await?;
-            }
+            Fault::KillNode => self.kill_node().await,
             Fault::ReplaceNodes => {
-                let roll =
-                    ["patch", "vtc", DEMO, "--namespace", DEMO_NAMESPACE, "--type=merge", "--patch", &patch];
-                self.access.kubectl(roll).output().await?;
+                let annotations = json!({ "e2e.example/rolled": Timestamp::now().to_string() });
+                self.merge(&json!({ "pod": { "annotations": annotations } })).await
             }
             _ => bail!("{fault:?} cannot be done to the local cluster"),
         }
+    }
+
+    async fn kill_node(&self) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), DEMO_NAMESPACE);
+        let nodes = pods.list_metadata(&ListParams::default().labels(CHAT_NODES)).await?;
+        let node = nodes.items.into_iter().next().context("the example has no chat nodes")?;
+        pods.delete(&node.name_any(), &DeleteParams::default().grace_period(0)).await?;
         Ok(())
+    }
+
+    async fn merge(&self, spec: &Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let merged = self.examples().patch(DEMO, &PatchParams::default(), &patch).await;
+        merged.map(drop).context("the example cannot be changed")
+    }
+
+    fn examples(&self) -> Api<VibeTalkCluster> {
+        Api::namespaced(self.client.clone(), DEMO_NAMESPACE)
     }
 }

@@ -44,7 +44,7 @@ async fn happenings(town: &Town) -> Result<()> {
     town.suffers("4 partitions become 16", DELIVERED_WITHIN, partitions::moved(town, 16)).await?;
     let kill = partitions::moved_by_two_operators(town, 6);
     town.suffers("16 become 6, and the operator is killed on the way", DELIVERED_WITHIN, kill).await?;
-    town.suffers("routing by channel", DELIVERED_WITHIN, partitions::rerouted(town)).await?;
+    town.suffers("routing by user", DELIVERED_WITHIN, partitions::rerouted(town)).await?;
     town.suffers("other credentials", DELIVERED_WITHIN, credentials::rotated(town)).await?;
     town.suffers("every chat node is evicted", DELIVERED_WITHIN, eviction::of_all(town)).await?;
     town.suffers("a machine dies", DELIVERED_AT_LAST, node_loss::survived(town)).await

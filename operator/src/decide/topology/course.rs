@@ -65,7 +65,7 @@ mod tests {
     use crate::fixture;
 
     fn plan(epoch: u32, partitions: u16) -> TopologyPlan {
-        TopologyPlan { epoch, partitions, routing: crds::RoutingMode::User }
+        TopologyPlan { epoch, partitions, routing: crds::RoutingMode::default() }
     }
 
     fn course(listen: &[TopologyPlan], publish: u32, wanted: u16) -> Course {

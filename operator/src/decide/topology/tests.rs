@@ -123,7 +123,7 @@ fn a_change_that_is_given_up_in_its_middle_goes_back() {
     report(world.pod("pod-001")).publishing = None;
     assert_eq!(does(&world.plan()), ["order pod-001 [1, 2] 1"]);
     let (_, _, message) = World::condition(&world.plan(), "TopologyInSync");
-    assert!(message.contains("going back to 1 partitions by User (epoch 1): Switching"), "{message}");
+    assert!(message.contains("going back to 1 partitions by Channel (epoch 1): Switching"), "{message}");
     report(world.pod("pod-001")).publishing = Some(1);
     assert_eq!(does(&world.step()), ["apply ConfigMap", "order pod-001 [1] 1", "order pod-002 [1] 1"]);
     assert_eq!(does(&world.step())[2..], ["retire vt.chat.demo.2.0", "retire vt.chat.demo.2.1"]);
@@ -193,7 +193,7 @@ fn a_serving_chat_node_that_does_not_listen_is_named() {
 
 #[test]
 fn what_was_left_by_an_earlier_life_is_used_or_deleted() {
-    let plan = |epoch, partitions| TopologyPlan { epoch, partitions, routing: crds::RoutingMode::User };
+    let plan = |epoch, partitions| TopologyPlan { epoch, partitions, routing: crds::RoutingMode::default() };
     let mut world = World::new(fixture::cluster(|spec| spec["rabbitmq"]["partitions"] = 1.into()));
     let key = world.cluster.key();
     let earlier = TopologyOrder { listen: vec![plan(3, 2)], publish: 3 };

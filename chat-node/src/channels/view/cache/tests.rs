@@ -4,6 +4,7 @@ use crate::ids::Revision;
 
 const GROUP: GroupId = GroupId(9);
 const LIFE: Duration = Duration::from_secs(60);
+const MOST: Duration = Duration::from_secs(600);
 
 fn user(id: &str) -> UserId {
     id.parse().unwrap()
@@ -29,7 +30,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(bytes: usize) -> Self {
-        Self { cache: Cache::new(Bounds { life: LIFE, bytes }), now: Instant::now() }
+        Self { cache: Cache::new(Bounds { life: LIFE, most: MOST, bytes }), now: Instant::now() }
     }
 
     fn look(&mut self, at_least: u64, users: &[UserId]) -> Look {
@@ -149,6 +150,42 @@ fn views_and_roles_are_believed_for_a_minute() {
 }
 
 #[test]
+fn a_version_that_is_seen_to_be_the_newest_keeps_view_and_roles_for_ten_minutes() {
+    let mut fixture = Fixture::filled();
+    for _ in 0..11 {
+        fixture.now += LIFE.mul_f64(0.89);
+        assert!(fixture.known(&[user("ada")]).is_some());
+        // The official channel bears none until the first change.
+        fixture.cache.confirm(GROUP, AccessVersion(0), fixture.now);
+    }
+    fixture.now += LIFE.mul_f64(0.22);
+    assert_eq!(fixture.look(0, &[]), Look::Load);
+    assert_eq!(fixture.commit(1, &[]), Read::Kept);
+    assert!(matches!(fixture.look(0, &[user("ada")]), Look::Roles(..)), "older than ten minutes");
+}
+
+#[test]
+fn a_newer_version_that_is_seen_is_as_good_as_heard_of() {
+    let mut fixture = Fixture::filled();
+    fixture.cache.confirm(GROUP, AccessVersion(2), fixture.now);
+    assert_eq!(fixture.look(0, &[]), Look::Load);
+    assert_eq!(fixture.commit(1, &[]), Read::Late);
+    assert_eq!(fixture.commit(2, &[]), Read::Kept);
+}
+
+#[test]
+fn what_was_seen_before_a_flush_confirms_nothing_after_it() {
+    let mut fixture = Fixture::filled();
+    let before = fixture.now;
+    fixture.now += Duration::from_secs(1);
+    fixture.cache.flush(fixture.now);
+    fixture.cache.confirm(GROUP, AccessVersion(1), before);
+    assert_eq!(fixture.look(0, &[]), Look::Load);
+    fixture.cache.confirm(GROUP, AccessVersion(1), fixture.now);
+    assert!(fixture.known(&[user("ada")]).is_some());
+}
+
+#[test]
 fn after_a_flush_the_version_is_read_again_and_the_roles_are_not() {
     let mut fixture = Fixture::filled();
     fixture.cache.flush(fixture.now);
@@ -174,7 +211,7 @@ fn members_are_those_of_the_newest_version_or_unknown() {
 
 #[test]
 fn what_is_held_stays_below_the_bound_and_what_was_used_last_stays() {
-    let mut cache = Cache::new(Bounds { life: LIFE, bytes: 20_000 });
+    let mut cache = Cache::new(Bounds { life: LIFE, most: MOST, bytes: 20_000 });
     let mut now = Instant::now();
     for number in 0..1_000 {
         now += Duration::from_millis(200);

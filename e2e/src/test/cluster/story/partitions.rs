@@ -21,7 +21,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub async fn moved(town: &Town, partitions: u16) -> Result<()> {
     let before = names(&town.pods().await?);
     town.change(json!({ "rabbitmq": { "partitions": partitions } })).await?;
-    arrived(town, (partitions, RoutingMode::User)).await?;
+    arrived(town, (partitions, RoutingMode::default())).await?;
     ensure!(names(&town.pods().await?) == before, "pods were replaced");
     Ok(())
 }
@@ -38,7 +38,7 @@ pub async fn moved_by_two_operators(town: &Town, partitions: u16) -> Result<()> 
     let status = topology(town).await?;
     ensure!(status.step.is_some(), "all was over before the operators were dead: {status:?}");
     println!("      the operators died at the step {step:?}");
-    arrived(town, (partitions, RoutingMode::User)).await?;
+    arrived(town, (partitions, RoutingMode::default())).await?;
     ensure!(names(&town.pods().await?) == before, "pods were replaced");
     Ok(())
 }
@@ -55,8 +55,8 @@ async fn under_way(town: &Town) -> Result<TopologyStep> {
 
 pub async fn rerouted(town: &Town) -> Result<()> {
     let partitions = topology(town).await?.partitions;
-    town.change(json!({ "rabbitmq": { "routing": RoutingMode::Channel } })).await?;
-    arrived(town, (partitions, RoutingMode::Channel)).await
+    town.change(json!({ "rabbitmq": { "routing": RoutingMode::User } })).await?;
+    arrived(town, (partitions, RoutingMode::User)).await
 }
 
 /// Waits until nothing is left of the partitions before.
