@@ -1,6 +1,7 @@
 //! Three chat nodes of one variant, on exchanges and a database of their own.
 
 mod balancer;
+mod clock;
 mod partitions;
 mod variant;
 
@@ -28,6 +29,8 @@ use crate::product::Broker;
 use crate::site::Site;
 
 use balancer::Balancer;
+pub use clock::Clocks;
+use clock::{STEPPED, SettableClock};
 pub use variant::{ALL as VARIANTS, Variant};
 
 /// Chat nodes of a fleet.
@@ -56,6 +59,8 @@ pub struct Fleet {
     /// Of its nodes' settings.
     directory: PathBuf,
     nodes: Vec<ChatNode>,
+    /// That of one of its nodes.
+    clock: Option<SettableClock>,
     clients: Balancer,
     _brokers: Balancer,
 }
@@ -78,24 +83,30 @@ pub struct Terms {
     pub variant: Variant,
     /// What clients may use.
     pub limits: ClientLimits,
+    /// What its nodes take the time from.
+    pub clocks: Clocks,
 }
 
 impl Fleet {
     /// Declares what the operator would, and starts the nodes.
     pub async fn start(site: &Site, program: &Path, terms: Terms) -> Result<Self> {
-        let Terms { place, variant, limits } = terms;
+        let Terms { place, variant, limits, clocks } = terms;
         let amqp = site.brokers().map(|number| loopback(site.amqp_port(number)));
         let brokers = Balancer::among(amqp).await?;
         let directory = site.paths().state.join(variant.name);
         write_settings(&directory, site, (variant, limits, brokers.address))?;
         declare(site, variant).await?;
+        let clock = clocks.settable(&directory)?;
         let node = |number: u16| {
             let offset = (place * SIZE as u16 + number) * 2;
             let (chat, admin) = (loopback(site.port(offset)), loopback(site.port(offset + 1)));
             let name = node_name(variant, number.into());
             ChatNode { daemon: daemon(site, (program, &directory), (&name, chat, admin)), chat, admin }
         };
-        let nodes: Vec<ChatNode> = (0..SIZE as u16).map(node).collect();
+        let mut nodes: Vec<ChatNode> = (0..SIZE as u16).map(node).collect();
+        if let Some(clock) = &clock {
+            nodes[STEPPED].daemon.command = clock.command(&nodes[STEPPED].daemon.command);
+        }
         let clients = Balancer::among(nodes.iter().map(|node| node.chat)).await?;
         let gateway = Gateway { address: clients.address, host: clients.address.to_string() };
         let fleet = Self {
@@ -106,6 +117,7 @@ impl Fleet {
             site: site.clone(),
             directory,
             nodes,
+            clock,
             clients,
             _brokers: brokers,
         };

@@ -26,6 +26,7 @@ mod monitoring;
 mod network;
 mod node;
 mod node_files;
+mod offset;
 mod output;
 mod packages;
 mod paths;

@@ -31,6 +31,9 @@ pub const IMAGES: [&str; 1] = ["mmdebstrap"];
 /// What counts a program's instructions.
 pub const COUNTING: [&str; 1] = ["valgrind"];
 
+/// What makes the clock of a process step.
+pub const CLOCK: [&str; 1] = ["libfaketime"];
+
 /// What the browser test needs.
 pub const BROWSER: [&str; 1] = ["chromium"];
 

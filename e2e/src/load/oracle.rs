@@ -2,6 +2,7 @@
 //! not shown. Each reader costs one number a channel, however many messages there are: what a position holds is
 //! remembered once for all readers.
 
+mod ids;
 mod log;
 mod store;
 mod violation;
@@ -178,9 +179,11 @@ impl Oracle {
         }
     }
 
-    /// After all is quiet: every message must have been acknowledged, and be where that says.
+    /// After all is quiet: every message must have been acknowledged, and be where that says; ids must rise and tell the
+    /// time.
     pub fn settles(&mut self) {
-        let mut wrong = Vec::new();
+        let mut wrong = self.falling_ids();
+        wrong.extend(self.wrong_time());
         for (number, sent) in self.ledger.all() {
             let at = |position| (sent.author, sent.room, position);
             let which = || format!("message {} ({})", number.0, self.run.nonce(number));

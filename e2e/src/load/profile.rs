@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::offset::Offset;
+
 /// How long a fault lasts if the profile does not say.
 const FAULT_LASTS: Duration = Duration::from_secs(5);
 
@@ -139,9 +141,12 @@ pub struct Event {
     /// This is done to the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
-    /// How long the fault lasts; 5 s if absent.
+    /// How long the fault or the step lasts; 5 s if absent.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<crds::Duration>,
+    /// The clock of a chat node steps by so much, and back after a while, but not before the node has noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_clock: Option<Offset>,
     /// The cluster's exchanges become so many partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<u16>,
@@ -152,6 +157,8 @@ pub struct Event {
 pub enum Deed {
     /// It is harmed, for so long.
     Harm(Fault, Duration),
+    /// The clock of a chat node is off, for so long.
+    StepClock(Offset, Duration),
     /// Its exchanges become so many partitions.
     Repartition(u16),
 }
@@ -175,7 +182,9 @@ pub enum Fault {
 impl Event {
     fn deed(&self) -> Option<Deed> {
         let lasts = self.lasts.map_or(FAULT_LASTS, crds::Duration::as_std);
-        self.fault.map(|fault| Deed::Harm(fault, lasts)).or(self.partitions.map(Deed::Repartition))
+        let harm = self.fault.map(|fault| Deed::Harm(fault, lasts));
+        let step = self.step_clock.map(|by| Deed::StepClock(by, lasts));
+        harm.or(step).or(self.partitions.map(Deed::Repartition))
     }
 }
 
@@ -183,6 +192,7 @@ impl std::fmt::Display for Deed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Harm(fault, _) => write!(f, "{fault:?}"),
+            Self::StepClock(by, _) => write!(f, "step a clock by {by}"),
             Self::Repartition(partitions) => write!(f, "make it {partitions} partitions"),
         }
     }

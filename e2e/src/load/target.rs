@@ -73,7 +73,7 @@ impl Target {
         let possible = |deed: Deed| match (self, deed) {
             (Self::Fleet, _) | (Self::Cluster, Deed::Repartition(_)) => true,
             (Self::Cluster, Deed::Harm(fault, _)) => matches!(fault, Fault::KillNode | Fault::ReplaceNodes),
-            (Self::Node | Self::Url(_), _) => false,
+            (Self::Cluster, Deed::StepClock(..)) | (Self::Node | Self::Url(_), _) => false,
         };
         let impossible = profile.deeds().into_iter().find(|(_, deed)| !possible(*deed));
         match impossible {
@@ -121,7 +121,8 @@ impl Service {
             }
             Target::Fleet => {
                 let program = program(load, (paths, progress)).await?;
-                LocalFleet::start((paths, progress), &program, &load.fleet).await.map(LocalFleet::service)
+                let wanted = (&load.fleet, profile);
+                LocalFleet::start((paths, progress), &program, wanted).await.map(LocalFleet::service)
             }
             Target::Cluster => cluster::find(paths, profile, progress).await,
             Target::Url(url) => url::find(url, load).await,
@@ -132,12 +133,14 @@ impl Service {
     pub async fn suffer(&self, deed: Deed) -> Result<()> {
         match (&self.started, deed) {
             (Started::Fleet(fleet), Deed::Harm(fault, lasts)) => fleet.harm(fault, lasts).await,
+            (Started::Fleet(fleet), Deed::StepClock(by, lasts)) => fleet.step_clock(by, lasts).await,
             (Started::Fleet(fleet), Deed::Repartition(partitions)) => fleet.repartition(partitions).await,
             (Started::Cluster(cluster), Deed::Harm(fault, _)) => cluster.harm(fault).await,
             (Started::Cluster(cluster), Deed::Repartition(partitions)) => {
                 cluster.repartition(partitions).await
             }
-            (Started::Nothing | Started::Node(_), deed) => bail!("it cannot take `{deed}`"),
+            (Started::Nothing | Started::Node(_), deed)
+            | (Started::Cluster(_), deed @ Deed::StepClock(..)) => bail!("it cannot take `{deed}`"),
         }
     }
 
@@ -180,14 +183,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_to_a_target_is_said_before_the_run() {
-        let with = |fault: &str| {
-            let text = format!("{{description: '', users: 2, events: [{{at: 1s, fault: {fault}}}]}}");
+        let with = |event: &str| {
+            let text = format!("{{description: '', users: 2, events: [{{at: 1s, {event}}}]}}");
             Profile::parse(&text).unwrap()
         };
-        assert!(Target::Fleet.can_take(&with("killStore")).is_ok());
-        assert!(Target::Cluster.can_take(&with("replaceNodes")).is_ok());
-        assert!(Target::Cluster.can_take(&with("killStore")).is_err());
-        assert!(Target::Node.can_take(&with("killNode")).unwrap_err().to_string().contains("KillNode"));
+        assert!(Target::Fleet.can_take(&with("fault: killStore")).is_ok());
+        assert!(Target::Fleet.can_take(&with("stepClock: -1h")).is_ok());
+        assert!(Target::Cluster.can_take(&with("fault: replaceNodes")).is_ok());
+        assert!(Target::Cluster.can_take(&with("fault: killStore")).is_err());
+        let refused = |target: Target, event| target.can_take(&with(event)).unwrap_err().to_string();
+        assert!(refused(Target::Node, "fault: killNode").contains("KillNode"));
+        for target in [Target::Node, Target::Cluster, Target::Url("http://chat.example/".to_owned())] {
+            let error = refused(target, "stepClock: -1h");
+            assert!(error.contains("step a clock by -1h") && error.contains("--target fleet"), "{error}");
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn a_message_at_two_positions_is_found() {
     let entries: Vec<Entry> = all().into_iter().chain([twin]).collect();
     read(&mut oracle, ADA, &entries);
     oracle.settles();
-    assert_eq!(kinds(&oracle.verdict), [(Kind::Twice, 1)]);
+    assert_eq!(kinds(&oracle.verdict), [(Kind::Twice, 1), (Kind::IdFell, 1)]);
 }
 
 #[test]
@@ -182,4 +182,46 @@ fn only_the_first_are_described_and_all_are_counted() {
         oracle.arrived(ADA, &mut seat, &entry(1));
     }
     assert_eq!((oracle.verdict.total(), oracle.verdict.first.len()), (99, 20));
+}
+
+/// An oracle that was told of messages, each with the ms at which it was due and came and that its id tells.
+fn timed(messages: &[(u64, u64, u64)]) -> Verdict {
+    let mut oracle = Oracle::new(Run::new("r".to_owned(), 50), &[1, 900]);
+    let mut seat = oracle.begins(ROOM, 0);
+    for (position, (due, came, told)) in (1..).zip(messages) {
+        let number = oracle.ledger.note(Duration::from_millis(*due), (ROOM, ADA));
+        let place = Place { id: told << 22, position };
+        oracle.acknowledged(number, place);
+        oracle.ledger.get_mut(number).unwrap().last_arrival = Duration::from_millis(*came);
+        let message =
+            Arrived { id: place.id, digest: 8, number: Some(number), author: Some(ADA), as_written: true };
+        oracle.arrived(ADA, &mut seat, &Entry { position, content: Content::Message(message) });
+    }
+    oracle.settles();
+    oracle.verdict
+}
+
+#[test]
+fn the_times_of_ids_are_right_whatever_the_services_clock_is() {
+    for clock_ms in [0, 60_000_000_000] {
+        let slow = (1_000, 95_000, clock_ms + 94_000);
+        let verdict = timed(&[(0, 10, clock_ms + 5), slow, (95_000, 95_010, clock_ms + 95_005)]);
+        assert!(verdict.is_clean(), "{verdict}");
+    }
+}
+
+#[test]
+fn an_id_with_the_time_of_a_clock_that_stepped_is_found() {
+    for stepped in [-3_600_000, 3_600_000] {
+        let told = 9_000_000_u64.saturating_add_signed(stepped);
+        let verdict = timed(&[(0, 10, 8_999_000), (1_000, 1_010, told)]);
+        assert_eq!(verdict.counts.get(&Kind::WrongTime), Some(&1), "{verdict}");
+        assert!(verdict.first.iter().any(|first| first.what.contains("3599990 ms")), "{verdict}");
+    }
+}
+
+#[test]
+fn an_id_below_the_one_before_it_is_found() {
+    let verdict = timed(&[(0, 10, 1_000), (1_000, 1_010, 999)]);
+    assert_eq!(kinds(&verdict), [(Kind::IdFell, 1)], "{verdict}");
 }

@@ -32,6 +32,10 @@ pub enum Kind {
     NoAck,
     /// A message is not where its ack says.
     NotWhereAcked,
+    /// A message's id is not greater than that of one before it.
+    IdFell,
+    /// A message's id tells another time than when it was sent.
+    WrongTime,
     /// A message was refused for good.
     Refused,
     /// The store does not hold what readers got.
@@ -43,6 +47,9 @@ pub enum Kind {
     /// A client had to give up.
     ClientLost,
 }
+
+/// Who was concerned, in which channel, at which position.
+pub(super) type At = (UserNumber, RoomNumber, u64);
 
 /// One thing that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,11 +106,11 @@ impl fmt::Display for Verdict {
 }
 
 impl Oracle {
-    pub(super) fn violated(&mut self, kind: Kind, at: (UserNumber, RoomNumber, u64)) {
+    pub(super) fn violated(&mut self, kind: Kind, at: At) {
         self.violated_as(kind, at, String::new());
     }
 
-    pub(super) fn violated_as(&mut self, kind: Kind, at: (UserNumber, RoomNumber, u64), why: String) {
+    pub(super) fn violated_as(&mut self, kind: Kind, at: At, why: String) {
         // Most runs have none: the path is put together only for those that are shown.
         let described = self.verdict.first.len() < DESCRIBED_MAX;
         let what = if described { self.path(at, &why) } else { String::new() };
@@ -111,7 +118,7 @@ impl Oracle {
     }
 
     /// Who was concerned, where, and the way of the message that is or should be there.
-    fn path(&self, (user, room, position): (UserNumber, RoomNumber, u64), why: &str) -> String {
+    fn path(&self, (user, room, position): At, why: &str) -> String {
         let (user, id) = (self.run.user(user.0), self.id(room));
         let mut text = format!("{user}, channel {id}, position {position}");
         let acked = |ack: Option<super::Place>| ack.is_some_and(|place| place.position == position);

@@ -73,10 +73,15 @@ impl Profile {
             "`reconnectPercentPerMinute` is {reconnects}; it must be 0 to {RECONNECT_PERCENT_MAX}"
         );
         for event in &self.events {
-            let what = [event.cut_percent.is_some(), event.fault.is_some(), event.partitions.is_some()];
+            let what = [
+                event.cut_percent.is_some(),
+                event.fault.is_some(),
+                event.step_clock.is_some(),
+                event.partitions.is_some(),
+            ];
             ensure!(
                 what.into_iter().filter(|is_there| *is_there).count() == 1,
-                "`events` has one at {}: it must have `cutPercent`, `fault` or `partitions`",
+                "`events` has one at {}: it must have `cutPercent`, `fault`, `stepClock` or `partitions`",
                 event.at
             );
             within("events.partitions", event.partitions.unwrap_or(1).into(), (1, 256))?;

@@ -43,6 +43,9 @@ fn what_cannot_be_done_is_refused() {
         ("duration: 10s", "events: [{at: 1s, cutPercent: 101}]", "`events.cutPercent`"),
         ("duration: 10s", "events: [{at: 1s, fault: killNode, partitions: 8}]", "`events`"),
         ("duration: 10s", "events: [{at: 1s, partitions: 257}]", "`events.partitions`"),
+        ("duration: 10s", "events: [{at: 1s, fault: killNode, stepClock: 1h}]", "`events`"),
+        ("duration: 10s", "events: [{at: 1s, stepClock: -13h}]", "`events[0].stepClock`"),
+        ("duration: 10s", "events: [{at: 1s, stepClock: 3600}]", "`events[0].stepClock`"),
         ("duration: 10s", "typingPerSecond: -1", "`typingPerSecond`"),
     ] {
         let text = SMALL.replace(from, to);
@@ -53,12 +56,13 @@ fn what_cannot_be_done_is_refused() {
 #[test]
 fn deeds_come_in_their_order_and_faults_last_as_long_as_asked_for() {
     let events = "events: [{at: 9s, fault: killBroker, for: 10s}, {at: 3s, cutPercent: 5}, {at: 6s, partitions: 8}, \
-                  {at: 4s, fault: killNode}]";
+                  {at: 4s, fault: killNode}, {at: 7s, stepClock: -1h, for: 20s}]";
     let profile = Profile::parse(&SMALL.replace("duration: 10s", events)).unwrap();
     let seconds = Duration::from_secs;
     let wanted = [
         (seconds(4), Deed::Harm(Fault::KillNode, FAULT_LASTS)),
         (seconds(6), Deed::Repartition(8)),
+        (seconds(7), Deed::StepClock("-1h".parse().unwrap(), seconds(20))),
         (seconds(9), Deed::Harm(Fault::KillBroker, seconds(10))),
     ];
     assert_eq!(profile.deeds(), wanted);

@@ -8,11 +8,13 @@ use crds::{QueueType, RoutingMode};
 
 use super::{Service, Started, limits};
 use crate::args::{FleetOptions, Queue, Routing};
-use crate::fleet::{Fleet, Terms, Variant};
+use crate::fleet::{Clocks, Fleet, Terms, Variant};
 use crate::load::generator::Way;
 use crate::load::meter::{Processes, Role};
-use crate::load::profile::Fault;
+use crate::load::profile::{Deed, Fault, Profile};
 use crate::lock::Lock;
+use crate::offset::Offset;
+use crate::packages;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::site::{self, Member, Site};
@@ -29,16 +31,20 @@ impl LocalFleet {
     pub async fn start(
         (paths, progress): (&Paths, &Progress),
         program: &Path,
-        options: &FleetOptions,
+        (options, profile): (&FleetOptions, &Profile),
     ) -> Result<Self> {
         if let Some(hindrance) = site::hindrance() {
             bail!("there can be no fleet here: {hindrance}");
         }
         let lock = Lock::take(paths)?;
         site::prepare(paths, progress).await?;
+        let clocks = clocks(profile);
+        if clocks == Clocks::Settable {
+            packages::ensure(paths, progress, &packages::CLOCK).await?;
+        }
         let build = Site::build(paths, site::LOAD, options.brokers);
         let site = progress.step("start RabbitMQ and the store", build).await?;
-        let terms = Terms { place: 0, variant: variant(options), limits: limits() };
+        let terms = Terms { place: 0, variant: variant(options), limits: limits(), clocks };
         match progress.step("start three chat nodes", Fleet::start(&site, program, terms)).await {
             Ok(fleet) => Ok(Self { site, fleet, _lock: lock }),
             Err(error) => {
@@ -86,6 +92,11 @@ impl LocalFleet {
         }
     }
 
+    /// Lets the clock of a chat node be off for a while; back when that is over.
+    pub async fn step_clock(&self, by: Offset, lasts: Duration) -> Result<()> {
+        self.fleet.step_clock(by, lasts).await
+    }
+
     /// Changes the number of partitions; back when that is over.
     pub async fn repartition(&self, partitions: u16) -> Result<()> {
         self.fleet.repartition(partitions).await
@@ -102,6 +113,12 @@ impl LocalFleet {
         drop(self.fleet);
         self.site.end().await
     }
+}
+
+/// A clock that can be set costs time whenever it is asked.
+fn clocks(profile: &Profile) -> Clocks {
+    let steps = profile.deeds().iter().any(|(_, deed)| matches!(deed, Deed::StepClock(..)));
+    if steps { Clocks::Settable } else { Clocks::Machine }
 }
 
 fn variant(options: &FleetOptions) -> Variant {

@@ -13,7 +13,7 @@ use super::Ground;
 use crate::cargo;
 use crate::client::now_ms;
 use crate::eventually::eventually;
-use crate::fleet::{self, Fleet, Terms};
+use crate::fleet::{self, Clocks, Fleet, Terms};
 use crate::site::{self, Member, Site};
 use crate::test::stored;
 use crate::traffic::{Crowd, Kept, Manner, Place, Tally};
@@ -49,8 +49,10 @@ pub async fn tell(ground: Arc<Ground>) -> Result<()> {
     let build = Site::build(&ground.paths, site::CHAT, site::MOST_BROKERS);
     let compile = cargo::compile(&ground.paths.tree, &["build", "--bin", "chat-node"], "chat-node");
     let (site, program) = try_join(build, compile).await?;
-    let found =
-        |(place, variant)| settle(&site, &program, Terms { place, variant, limits: Default::default() });
+    let found = |(place, variant)| {
+        let terms = Terms { place, variant, limits: Default::default(), clocks: Clocks::Machine };
+        settle(&site, &program, terms)
+    };
     let towns = try_join_all((0..).zip(fleet::VARIANTS).map(found)).await?;
     let mut scene = Scene { ground: &ground, site: &site, towns };
     let told = async {
