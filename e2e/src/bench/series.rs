@@ -1,7 +1,7 @@
 //! The runs of a profile, of one program or of two that are compared.
 
 use super::figure::Figure;
-use crate::load::{Quantiles, Report, Role};
+use crate::load::{MedianSecond, Quantiles, Report, Role, Talk};
 
 /// The runs of a profile. Those of `other` were made between those of `own`, in pairs.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Measure {
 }
 
 /// What runs are compared by, in the order of the tables.
-pub const MEASURES: [Measure; 19] = [
+pub const MEASURES: [Measure; 27] = [
     Measure { name: "sign-ins/s", of: |report| Some(report.connecting.per_second) },
     Measure { name: "sign-in p99, ms", of: |report| Some(report.connecting.sign_in.p99) },
     Measure { name: "server KiB/user", of: |report| report.connecting.server_kib_per_user },
@@ -32,6 +32,32 @@ pub const MEASURES: [Measure; 19] = [
     Measure { name: "delivery p50, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p50) },
     Measure { name: "delivery p99, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p99) },
     Measure { name: "delivery p99.9, ms", of: |report| Some(report.traffic.as_ref()?.delivery.p999) },
+    Measure {
+        name: "delivery to all, p50, ms",
+        of: |report| talk(report, Talk::Official, |times| times.p50),
+    },
+    Measure {
+        name: "delivery to all, p99, ms",
+        of: |report| talk(report, Talk::Official, |times| times.p99),
+    },
+    Measure {
+        name: "delivery in groups, p50, ms",
+        of: |report| talk(report, Talk::Group, |times| times.p50),
+    },
+    Measure {
+        name: "delivery in groups, p99, ms",
+        of: |report| talk(report, Talk::Group, |times| times.p99),
+    },
+    Measure {
+        name: "delivery between two, p50, ms",
+        of: |report| talk(report, Talk::Direct, |times| times.p50),
+    },
+    Measure {
+        name: "delivery between two, p99, ms",
+        of: |report| talk(report, Talk::Direct, |times| times.p99),
+    },
+    Measure { name: "p50 of the median second, ms", of: |report| Some(median_second(report)?.p50) },
+    Measure { name: "p99 of the median second, ms", of: |report| Some(median_second(report)?.p99) },
     Measure { name: "last reader p99, ms", of: |report| Some(report.traffic.as_ref()?.last_reader.p99) },
     Measure {
         name: "back after a lost connection, p50, ms",
@@ -49,6 +75,16 @@ pub const MEASURES: [Measure; 19] = [
     Measure { name: "CPU of Kubernetes and the operator", of: |report| cpu(report, Role::Kubernetes) },
     Measure { name: "CPU of the generator", of: |report| cpu(report, Role::Generator) },
 ];
+
+/// Of a kind of talk, where there are several.
+fn talk(report: &Report, talk: Talk, of: fn(&Quantiles) -> f64) -> Option<f64> {
+    let talks = &report.traffic.as_ref()?.talk;
+    talks.get(&talk).filter(|_| talks.len() > 1).map(of)
+}
+
+fn median_second(report: &Report) -> Option<MedianSecond> {
+    report.traffic.as_ref()?.median_second
+}
 
 fn come_back(report: &Report, of: fn(&Quantiles) -> f64) -> Option<f64> {
     (report.come_back.count > 0).then(|| of(&report.come_back))

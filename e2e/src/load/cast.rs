@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 
@@ -41,6 +42,18 @@ pub enum Room {
     Direct(usize),
 }
 
+/// What kind of talk a channel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Talk {
+    /// From one to all.
+    Official,
+    /// In a group.
+    Group,
+    /// Between two.
+    Direct,
+}
+
 impl Cast {
     /// Puts users together at random, as evenly as it goes; the same for the same profile.
     pub fn of(profile: &Profile) -> Self {
@@ -77,6 +90,15 @@ impl Cast {
                 group: (number / self.channels_of_group) as usize,
                 channel: number % self.channels_of_group,
             },
+        }
+    }
+
+    /// What kind of talk a channel is for.
+    pub fn talk(&self, room: RoomNumber) -> Talk {
+        match self.room(room) {
+            Room::Official => Talk::Official,
+            Room::Group { .. } => Talk::Group,
+            Room::Direct(_) => Talk::Direct,
         }
     }
 
@@ -174,6 +196,8 @@ mod tests {
         assert_eq!(cast.room(OFFICIAL), Room::Official);
         assert_eq!(cast.room(cast.group_room(1, 1)), Room::Group { group: 1, channel: 1 });
         assert_eq!(cast.room(cast.pair_room(1)), Room::Direct(1));
+        let talks = [OFFICIAL, cast.group_room(0, 1), cast.pair_room(0)].map(|room| cast.talk(room));
+        assert_eq!(talks, [Talk::Official, Talk::Group, Talk::Direct]);
         let shared: usize = cast.rooms_of_users().iter().map(Vec::len).sum();
         assert_eq!(shared, 4 * 3 + 2 * 2);
     }

@@ -2,14 +2,17 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::cast::Talk;
 use super::generator::{Counts, Outcome};
 use super::history::Compared;
 use super::meter::{Role, Usage};
 use super::oracle::Verdict;
 use super::profile::Profile;
-use super::statistics::{Quantiles, Times};
+use super::statistics::{Quantiles, Times, median};
 use super::surroundings::Surroundings;
 
 /// Beyond this part of the machine, others got in the way; in percent.
@@ -85,6 +88,12 @@ pub struct Traffic {
     pub ack: Quantiles,
     /// From when a message was due until a reader had it.
     pub delivery: Quantiles,
+    /// The same for each kind of talk.
+    #[serde(default)]
+    pub talk: BTreeMap<Talk, Quantiles>,
+    /// The same in the median second; absent in a run of less than one.
+    #[serde(default)]
+    pub median_second: Option<MedianSecond>,
     /// From when a message was due until its last reader had it.
     pub last_reader: Quantiles,
     /// How late the generator was with what was due.
@@ -93,6 +102,17 @@ pub struct Traffic {
     pub server_us_per_delivery: Option<f64>,
     /// What processes used, until all was quiet.
     pub usage: Usage,
+}
+
+/// What times a second had, of all seconds of a run: the middle one of each. What a fault or a move costs for some seconds
+/// does not show in it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MedianSecond {
+    /// Of the times that half of a second's deliveries stayed below, in ms.
+    pub p50: f64,
+    /// Of those that 99 % did.
+    pub p99: f64,
 }
 
 /// What a report is about.
@@ -181,6 +201,12 @@ fn connecting(profile: &Profile, outcome: &Outcome) -> Connecting {
     }
 }
 
+fn median_second(seconds: &[(f64, f64)]) -> Option<MedianSecond> {
+    let p50 = median(seconds.iter().map(|(p50, _)| *p50))?;
+    let p99 = median(seconds.iter().map(|(_, p99)| *p99))?;
+    Some(MedianSecond { p50, p99 })
+}
+
 fn traffic(outcome: &Outcome) -> Option<Traffic> {
     let measured = outcome.measured.as_ref()?;
     let (counts, clocks) = (&outcome.tally.counts, &outcome.tally.clocks);
@@ -198,6 +224,8 @@ fn traffic(outcome: &Outcome) -> Option<Traffic> {
         deliveries_per_second: deliveries / measured.scheduled_s,
         ack: clocks.ack.quantiles(),
         delivery: clocks.delivery.quantiles(),
+        talk: clocks.talk.iter().map(|(talk, times)| (*talk, times.quantiles())).collect(),
+        median_second: median_second(&clocks.seconds),
         last_reader: last_reader.quantiles(),
         lateness: clocks.lateness.quantiles(),
         server_us_per_delivery: server.map(|server| server.cpu_s * 1e6 / deliveries),

@@ -32,6 +32,13 @@ pub struct Quantiles {
     pub max: f64,
 }
 
+/// The middle one of numbers; `None` of none.
+pub fn median(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<f64> = numbers.into_iter().collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied()
+}
+
 impl Default for Times {
     fn default() -> Self {
         let bounded = Histogram::new_with_bounds(1, LONGEST.as_micros() as u64, 3);
@@ -88,6 +95,11 @@ mod tests {
         assert!(near(quantiles.p50, 500.0) && near(quantiles.p90, 900.0), "{quantiles:?}");
         assert!(near(quantiles.p99, 990.0) && near(quantiles.p999, 999.0), "{quantiles:?}");
         assert!(near(quantiles.max, 1_000.0), "{quantiles:?}");
+    }
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!((median([3.0, 1.0, 2.0]), median([])), (Some(2.0), None));
     }
 
     #[test]

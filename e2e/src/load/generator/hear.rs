@@ -151,6 +151,7 @@ fn arrived(
     if tally.measures(sent.due) {
         let took = passed.saturating_sub(sent.due);
         tally.clocks.delivery.note(took);
+        tally.clocks.talk.entry(world.cast.talk(room)).or_default().note(took);
         tally.clocks.recent.note(took);
     }
 }

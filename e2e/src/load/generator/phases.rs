@@ -17,7 +17,7 @@ use super::tally::Tally;
 use super::watch::{self, Watch};
 use super::world::{BUFFER_BYTES, World};
 use super::{Measured, Outcome, Plan, life, pulse};
-use crate::load::cast::{Cast, OFFICIAL, UserNumber};
+use crate::load::cast::{OFFICIAL, UserNumber};
 use crate::load::meter::Meter;
 use crate::load::oracle::Oracle;
 use crate::load::profile::Profile;
@@ -38,6 +38,7 @@ pub async fn all(plan: Plan, (mut meter, progress): (Meter, Progress)) -> Result
     let Plan { profile, cast, run, way, tokens, channels, begun, .. } = plan;
     let is_slow = |user: u32| is_slow(&profile, user);
     let world = Rc::new(World {
+        cast,
         way,
         tokens,
         clients: (0..profile.users).map(|user| Client::new(is_slow(user))).collect(),
@@ -61,7 +62,7 @@ pub async fn all(plan: Plan, (mut meter, progress): (Meter, Progress)) -> Result
     tokio::time::sleep(SETTLE).await;
     let connecting = meter.end()?;
     let measured = if profile.traffic() > Duration::ZERO {
-        let schedule = Schedule::new(&profile, &cast);
+        let schedule = Schedule::new(&profile, &world.cast);
         world.begin.set(Instant::now());
         // Nobody listens who has nothing to do then.
         let _ = begun.send(world.begin.get());
@@ -70,7 +71,7 @@ pub async fn all(plan: Plan, (mut meter, progress): (Meter, Progress)) -> Result
         None
     };
     watch.abort();
-    judge(&world, &cast);
+    judge(&world);
     agenda.abort();
     for user in world.users() {
         world.client(user).end(End::Quit);
@@ -197,9 +198,9 @@ fn is_done(world: &World, user: UserNumber) -> bool {
 }
 
 /// Every reader must follow their channels, and have got everything.
-fn judge(world: &World, cast: &Cast) {
+fn judge(world: &World) {
     let mut oracle = world.oracle.borrow_mut();
-    for (user, own) in world.users().zip(cast.rooms_of_users()) {
+    for (user, own) in world.users().zip(world.cast.rooms_of_users()) {
         let mut state = world.client(user).state.borrow_mut();
         for room in [OFFICIAL].into_iter().chain(own) {
             match state.find(room) {

@@ -31,6 +31,9 @@ pub async fn print(world: Rc<World>, progress: Progress) {
         ticks.tick().await;
         let mut tally = world.tally.borrow_mut();
         let mut watch = Watch::of(&tally);
+        if watch.recent.count > 0 {
+            tally.clocks.seconds.push((watch.recent.p50, watch.recent.p99));
+        }
         tally.clocks.recent.clear();
         watch.sends -= before.sends;
         watch.deliveries -= before.deliveries;

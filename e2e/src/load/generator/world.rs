@@ -9,7 +9,7 @@ use fastrand::Rng;
 use super::agenda::Agenda;
 use super::client::Client;
 use super::tally::Tally;
-use crate::load::cast::UserNumber;
+use crate::load::cast::{Cast, UserNumber};
 use crate::load::oracle::Oracle;
 use crate::load::tls::Tls;
 use crate::load::wire::Reader;
@@ -53,6 +53,8 @@ impl Way {
 /// All that the clients of a run share.
 #[derive(Debug)]
 pub struct World {
+    /// Who is in which channel.
+    pub cast: Cast,
     /// The way in.
     pub way: Way,
     /// Each user's token.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Connecting, Report, Traffic};
+use super::{Connecting, MedianSecond, Report, Traffic};
+use crate::load::cast::Talk;
 use crate::load::meter::Usage;
 use crate::load::statistics::Quantiles;
 
@@ -13,9 +14,12 @@ impl fmt::Display for Report {
         writeln!(f, "\n| time in ms | count | p50 | p90 | p99 | p99.9 | max |")?;
         writeln!(f, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
         quantiles(f, ("sign in", &self.connecting.sign_in))?;
-        if let Some(Traffic { ack, delivery, last_reader, lateness, .. }) = &self.traffic {
+        if let Some(Traffic { ack, delivery, talk, last_reader, lateness, .. }) = &self.traffic {
             quantiles(f, ("due → acknowledged", ack))?;
             quantiles(f, ("due → delivered", delivery))?;
+            for (talk, times) in talk.iter().filter(|_| talk.len() > 1) {
+                quantiles(f, (&format!("due → delivered, {}", name(*talk)), times))?;
+            }
             quantiles(f, ("due → delivered to the last", last_reader))?;
             quantiles(f, ("generator late", lateness))?;
         }
@@ -43,6 +47,10 @@ impl Report {
             row(f, ("deliveries a second", format!("{:.0}", traffic.deliveries_per_second)))?;
             let each = traffic.server_us_per_delivery.map(|us| format!("{us:.2} µs"));
             optional(f, ("server CPU for each delivery", each))?;
+            let second = traffic
+                .median_second
+                .map(|MedianSecond { p50, p99 }| format!("p50 {p50:.2} ms, p99 {p99:.2} ms"));
+            optional(f, ("deliveries of the median second", second))?;
         }
         let counts = &self.counts;
         for (what, count) in [
@@ -98,6 +106,14 @@ impl Report {
             text += &format!("\n\nVOID, the numbers say nothing: {}", self.void.join("; "));
         }
         text
+    }
+}
+
+fn name(talk: Talk) -> &'static str {
+    match talk {
+        Talk::Official => "to all",
+        Talk::Group => "in groups",
+        Talk::Direct => "between two",
     }
 }
 

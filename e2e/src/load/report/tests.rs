@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::load::meter::RoleUsage;
 use crate::load::oracle::Kind;
@@ -33,6 +31,8 @@ pub fn sample() -> Report {
             deliveries_per_second: 1_000.0,
             ack: times,
             delivery: times,
+            talk: [Talk::Official, Talk::Group].map(|talk| (talk, times)).into(),
+            median_second: Some(MedianSecond { p50: 1.0, p99: 2.0 }),
             last_reader: times,
             lateness: times,
             server_us_per_delivery: Some(7.5),
