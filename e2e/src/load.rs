@@ -39,6 +39,7 @@ use crate::progress::Progress;
 use crate::release;
 
 use cast::Cast;
+pub use files::allow as allow_files;
 use generator::{Outcome, Plan};
 use history::Compared;
 use message::Run;
@@ -46,9 +47,9 @@ pub use meter::{Meter, Processes, Role};
 use oracle::Kind;
 use profile::Profile;
 use report::About;
-pub use report::Report;
 #[cfg(test)]
 pub use report::sample;
+pub use report::{Report, troubles};
 use rest::Rest;
 use stage::Stage;
 pub use statistics::Quantiles;
