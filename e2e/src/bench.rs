@@ -10,6 +10,7 @@ mod program;
 mod series;
 mod studies;
 mod study;
+mod two_nodes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,8 @@ pub async fn run(paths: &Paths, progress: &Progress, bench: Bench) -> Result<Exi
     let named = &bench.profiles;
     let names = if named.is_empty() { USUAL.map(str::to_owned).to_vec() } else { named.clone() };
     check(&bench, &names)?;
-    // What measures otherwise than by load is a program of its own.
-    if cfg!(debug_assertions) && !names.iter().all(|name| is_study(name)) {
+    // What measures otherwise than by load is a program of its own, but for one.
+    if cfg!(debug_assertions) && names.iter().any(|name| !is_study(name) || name == studies::OWN) {
         return release::take_over(paths, progress).await;
     }
     let (mut all, mut studies) = (Vec::new(), Studies::default());
@@ -206,14 +207,18 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         let of = |path: &str| tree.path().join(path);
         let paths = Paths { tree: of(""), cache: of("cache"), state: of("state") };
-        let studies = Studies { floor: Some(floor::sample()), broker: Some(broker::sample()) };
+        let studies = Studies {
+            floor: Some(floor::sample()),
+            two_nodes: Some(two_nodes::sample()),
+            broker: Some(broker::sample()),
+        };
         publish(&paths, &[], &studies).unwrap();
         fs::write(of("e2e/benchmarks").join(BY_HAND), "## By hand\n").unwrap();
         publish(&paths, &[Series { own: vec![sample()], other: Vec::new() }], &Studies::default()).unwrap();
         let page = fs::read_to_string(of("e2e/BENCHMARKS.md")).unwrap();
         let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-        assert_eq!(heads, ["## fan-out", "## floor", "## broker", "## By hand"]);
-        for name in ["floor", "broker", "fan-out"] {
+        assert_eq!(heads, ["## fan-out", "## floor", "## two-nodes", "## broker", "## By hand"]);
+        for name in ["floor", "two-nodes", "broker", "fan-out"] {
             assert!(of("e2e/benchmarks").join(name).with_extension("json").is_file(), "{name}");
             assert!(of("e2e/benchmarks").join(name).with_extension("svg").is_file(), "{name}");
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::figure::Figure;
+
 /// Idle, a signed-in connection takes so much of the node, in KiB.
 pub const IDLE_KIB: Bound = Bound::AtMost(4.0);
 /// A node on one core lets so many users in, a second.
@@ -14,6 +16,8 @@ pub const COALESCED: Bound = Bound::AtLeast(1.3);
 pub const COALESCED_TO_MANY: Bound = Bound::AtLeast(0.7);
 /// A message to [`MANY`] connections takes so many times what a bare loop of `send()` does.
 pub const TO_MANY: Bound = Bound::AtMost(1.3);
+/// From node to node a message takes so much longer than store and broker alone, in ms.
+pub const BEYOND_SERVICES_MS: Bound = Bound::AtMost(2.0);
 /// So many connections are many.
 pub const MANY: usize = 10_000;
 
@@ -62,12 +66,17 @@ impl Goal {
 
     fn line(&self) -> String {
         let verdict = |(place, bound, figure): &(String, Bound, f64)| match bound.missed_by(*figure) {
-            Some(times) => format!("{place} not reached: {figure:.2} is not {bound}: {times:.2} ×"),
+            Some(times) => format!("{place} not reached: {times:.2} × ({}, wanted {bound})", shown(*figure)),
             None => format!("{place} reached"),
         };
         let verdicts: Vec<String> = self.figures.iter().map(verdict).collect();
         format!("- **{}**: {}.\n", self.name, verdicts.join("; "))
     }
+}
+
+/// With as many digits as in the tables.
+fn shown(figure: f64) -> String {
+    Figure::of([figure]).map_or(String::new(), |figure| figure.to_string())
 }
 
 /// How many goals are reached, and a line for each that is not.
@@ -103,7 +112,7 @@ mod tests {
         let text = verdict(&[goal("one", 2.0), goal("two", 3.0)]);
         assert_eq!(
             text,
-            "Goals reached: 1 of 2.\n\n- **two**: at 1 reached; at 2 not reached: 3.00 is not ≤ 2: 1.50 ×.\n"
+            "Goals reached: 1 of 2.\n\n- **two**: at 1 reached; at 2 not reached: 1.50 × (3.00, wanted ≤ 2).\n"
         );
         assert_eq!(verdict(&[goal("one", 2.0)]), "Goals reached: 1 of 1.\n");
     }

@@ -5,18 +5,22 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::study::{File, Shown, Study, Subject};
-use super::{broker, floor};
+use super::{broker, floor, two_nodes};
 use crate::paths::Paths;
 use crate::progress::Progress;
 
 /// Their names among the profiles, in the order of the page.
-pub const NAMES: [&str; 2] = [floor::Crowd::NAME, broker::Measured::NAME];
+pub const NAMES: [&str; 3] = [floor::Crowd::NAME, two_nodes::Turn::NAME, broker::Measured::NAME];
+/// What this program itself takes part in.
+pub const OWN: &str = two_nodes::Turn::NAME;
 
 /// Each, if it was measured.
 #[derive(Debug, Default)]
 pub struct Studies {
     /// What connections and deliveries cost a chat node.
     pub floor: Option<Study<floor::Crowd>>,
+    /// Messages between two chat nodes, beside store and broker.
+    pub two_nodes: Option<Study<two_nodes::Turn>>,
     /// RabbitMQ under the chat nodes' bus.
     pub broker: Option<broker::Study>,
 }
@@ -34,6 +38,10 @@ impl Studies {
                 let study = floor::run(paths, progress, runs.unwrap_or(floor::RUNS)).await?;
                 Ok(Subject::text(self.floor.insert(study)))
             }
+            two_nodes::Turn::NAME => {
+                let study = two_nodes::run(paths, progress, runs.unwrap_or(two_nodes::RUNS)).await?;
+                Ok(Subject::text(self.two_nodes.insert(study)))
+            }
             broker::Measured::NAME => {
                 let study = broker::run(paths, progress, runs.unwrap_or(broker::RUNS)).await?;
                 Ok(Subject::text(self.broker.insert(study)))
@@ -44,7 +52,11 @@ impl Studies {
 
     /// Those that were published last.
     pub fn published(directory: &Path) -> Result<Self> {
-        Ok(Self { floor: Study::published(directory)?, broker: Study::published(directory)? })
+        Ok(Self {
+            floor: Study::published(directory)?,
+            two_nodes: Study::published(directory)?,
+            broker: Study::published(directory)?,
+        })
     }
 
     /// The files that are published of them.
@@ -63,7 +75,7 @@ impl Studies {
         fn shown<M: Subject>(study: Option<&Study<M>>) -> Option<&dyn Shown> {
             study.map(|study| study as &dyn Shown)
         }
-        let all = [shown(self.floor.as_ref()), shown(self.broker.as_ref())];
+        let all = [shown(self.floor.as_ref()), shown(self.two_nodes.as_ref()), shown(self.broker.as_ref())];
         all.into_iter().flatten()
     }
 }

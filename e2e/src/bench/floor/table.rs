@@ -132,8 +132,8 @@ mod tests {
         let text = text(&sample());
         for part in [
             "Goals reached: 3 of 5.\n\n",
-            "- **paced ÷ bare**: at 1000 reached; at 10000 not reached: 1.67 is not ≤ 1.15: 1.45 ×.\n",
-            "- **published to all ÷ bare loop**: at 10000 not reached: 1.96 is not ≤ 1.3: 1.50 ×.\n",
+            "- **paced ÷ bare**: at 1000 reached; at 10000 not reached: 1.45 × (1.67, wanted ≤ 1.15).\n",
+            "- **published to all ÷ bare loop**: at 10000 not reached: 1.50 × (1.96, wanted ≤ 1.3).\n",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
