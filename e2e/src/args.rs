@@ -39,7 +39,8 @@ pub enum Command {
     },
     /// Put users on a chat service, and follow every message to everyone who must get it.
     Load(Load),
-    /// Run load profiles several times on a chat node, alone or in turn with another program; or measure RabbitMQ.
+    /// Run load profiles several times on a chat node, alone or in turn with another program; or measure what connections
+    /// cost, the way between two nodes, or RabbitMQ.
     Bench(Bench),
     /// Run the tests, and bring the cluster up for those that need it.
     Test(Test),
@@ -169,10 +170,13 @@ pub enum Queue {
 /// What `bench` is asked for.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// The profiles; without any, the usual ones. `broker` is none of them: it measures each type of server queue with
-    /// each routing, on one and on three nodes of RabbitMQ that are started for it (root, ten minutes a run).
+    /// The profiles; without any, the usual ones. Some are none of them: `floor` measures what connections and deliveries
+    /// cost a chat node on one core, beside a bare loop of `send()` (a minute a run); `two-nodes` compares the way of
+    /// messages between two chat nodes with what store and broker take alone (root, two minutes a run); `broker` measures
+    /// each type of server queue with each routing, on one and on three nodes of RabbitMQ that are started for it (root,
+    /// ten minutes a run).
     pub profiles: Vec<String>,
-    /// How often each is run; if not given, five times, and `broker` once.
+    /// How often each is run; if not given, five times, `floor` and `two-nodes` three times, and `broker` once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
     /// What is loaded: `node`, `fleet` or `cluster`, as for `load`.

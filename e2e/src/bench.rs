@@ -3,8 +3,14 @@
 mod broker;
 mod chart;
 mod figure;
+mod floor;
+mod goal;
 mod page;
+mod program;
 mod series;
+mod studies;
+mod study;
+mod two_nodes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,13 +26,15 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
 
-use broker::Study;
 use series::Series;
+use studies::Studies;
 
 /// The profiles that are run if none are named.
 const USUAL: [&str; 5] = ["fan-out", "channels", "direct", "storm", "resume"];
 /// How often each is run if nothing is said.
 const RUNS: u32 = 5;
+/// What is written by hand, in the directory of what was measured.
+const BY_HAND: &str = "limits.md";
 /// Runs that were disturbed are repeated so often.
 const TRIES: usize = 4;
 
@@ -38,16 +46,15 @@ pub async fn run(paths: &Paths, progress: &Progress, bench: Bench) -> Result<Exi
     let named = &bench.profiles;
     let names = if named.is_empty() { USUAL.map(str::to_owned).to_vec() } else { named.clone() };
     check(&bench, &names)?;
-    // What measures the broker is a program of its own.
-    if cfg!(debug_assertions) && names.iter().any(|name| name != broker::NAME) {
+    // What measures otherwise than by load is a program of its own, but for one.
+    if cfg!(debug_assertions) && names.iter().any(|name| !is_study(name) || name == studies::OWN) {
         return release::take_over(paths, progress).await;
     }
-    let (mut all, mut study) = (Vec::new(), None);
+    let (mut all, mut studies) = (Vec::new(), Studies::default());
     for name in &names {
-        if name == broker::NAME {
-            let made = broker::run(paths, progress, bench.runs.unwrap_or(1)).await?;
-            output::print(&format!("\n## {name}\n\n{}\n", broker::text(&made)))?;
-            study = Some(made);
+        if is_study(name) {
+            let text = studies.measure(name, (paths, progress), bench.runs).await?;
+            output::print(&format!("\n## {name}\n\n{text}\n"))?;
             continue;
         }
         let series = series(paths, progress, (name, &bench)).await?;
@@ -55,9 +62,14 @@ pub async fn run(paths: &Paths, progress: &Progress, bench: Bench) -> Result<Exi
         all.push(series);
     }
     if bench.publish {
-        publish(paths, &all, study.as_ref())?;
+        publish(paths, &all, &studies)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether this is measured otherwise than by load.
+fn is_study(name: &str) -> bool {
+    studies::NAMES.contains(&name)
 }
 
 /// An error if this cannot be measured.
@@ -71,10 +83,11 @@ fn check(bench: &Bench, names: &[String]) -> Result<()> {
             bench.target != Target::Cluster,
             "the cluster runs the chat node of `cargo e2e up`: --against needs --target node or fleet"
         );
+        let study = names.iter().find(|name| is_study(name));
         ensure!(
-            names.iter().all(|name| name != broker::NAME),
-            "`{}` measures RabbitMQ: there is no other program to compare",
-            broker::NAME
+            study.is_none(),
+            "`{}` is no load profile: there is no other program to compare",
+            study.map_or("", |name| name)
         );
     }
     Ok(())
@@ -137,7 +150,7 @@ async fn once(paths: &Paths, (name, target, program): What<'_>) -> Result<Report
 }
 
 /// Writes what was measured into the work tree, the charts, and the page that is made from all that is there.
-fn publish(paths: &Paths, all: &[Series], study: Option<&Study>) -> Result<()> {
+fn publish(paths: &Paths, all: &[Series], studies: &Studies) -> Result<()> {
     let directory = paths.tree.join("e2e/benchmarks");
     fs::create_dir_all(&directory)?;
     for series in all {
@@ -145,26 +158,29 @@ fn publish(paths: &Paths, all: &[Series], study: Option<&Study>) -> Result<()> {
         let file = directory.join(format!("{}.json", first.name));
         write(&file, serde_json::to_vec_pretty(&series.own)?)?;
     }
-    if let Some(study) = study {
-        write(&directory.join(broker::FILE), serde_json::to_vec_pretty(study)?)?;
+    for (name, content) in studies.files()? {
+        write(&directory.join(name), content)?;
     }
-    let (published, study) = (published(&directory)?, broker::published(&directory)?);
+    let (published, studies) = (published(&directory)?, Studies::published(&directory)?);
     for series in &published {
         if let Some((first, chart)) = series.own.first().zip(chart::chart(series)) {
             write(&directory.join(format!("{}.svg", first.name)), chart.into_bytes())?;
         }
     }
-    if let Some(study) = &study {
-        write(&directory.join(broker::CHART), broker::chart(study).into_bytes())?;
+    for (name, content) in studies.files()? {
+        write(&directory.join(name), content)?;
     }
-    write(&paths.tree.join("e2e/BENCHMARKS.md"), page::page(&published, study.as_ref()).into_bytes())
+    let by_hand = study::read(&directory.join(BY_HAND))?;
+    let page = page::page(&published, &studies.sections(), by_hand.as_deref());
+    write(&paths.tree.join("e2e/BENCHMARKS.md"), page.into_bytes())
 }
 
-/// The series of all profiles; what was measured of RabbitMQ lies in the same directory.
+/// The series of all profiles; what was measured otherwise lies in the same directory.
 fn published(directory: &Path) -> Result<Vec<Series>> {
     let entries = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
     let is_series = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| extension == "json") && !file.ends_with(broker::FILE)
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        file.extension().is_some_and(|extension| extension == "json") && !is_study(&stem)
     };
     let mut files: Vec<PathBuf> = entries.filter(is_series).collect();
     files.sort();
@@ -187,16 +203,24 @@ mod tests {
     use crate::load::sample;
 
     #[test]
-    fn what_is_published_of_profiles_and_of_the_broker_is_on_one_page() {
+    fn what_is_published_of_profiles_and_otherwise_is_on_one_page_with_what_is_written_by_hand() {
         let tree = tempfile::tempdir().unwrap();
         let of = |path: &str| tree.path().join(path);
         let paths = Paths { tree: of(""), cache: of("cache"), state: of("state") };
-        publish(&paths, &[], Some(&broker::sample())).unwrap();
-        publish(&paths, &[Series { own: vec![sample()], other: Vec::new() }], None).unwrap();
+        let studies = Studies {
+            floor: Some(floor::sample()),
+            two_nodes: Some(two_nodes::sample()),
+            broker: Some(broker::sample()),
+        };
+        publish(&paths, &[], &studies).unwrap();
+        fs::write(of("e2e/benchmarks").join(BY_HAND), "## By hand\n").unwrap();
+        publish(&paths, &[Series { own: vec![sample()], other: Vec::new() }], &Studies::default()).unwrap();
         let page = fs::read_to_string(of("e2e/BENCHMARKS.md")).unwrap();
-        assert!(page.contains("\n## fan-out\n") && page.contains("\n## broker\n"), "{page}");
-        for file in ["broker.json", "broker.svg", "fan-out.json", "fan-out.svg"] {
-            assert!(of("e2e/benchmarks").join(file).is_file(), "{file}");
+        let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(heads, ["## fan-out", "## floor", "## two-nodes", "## broker", "## By hand"]);
+        for name in ["floor", "two-nodes", "broker", "fan-out"] {
+            assert!(of("e2e/benchmarks").join(name).with_extension("json").is_file(), "{name}");
+            assert!(of("e2e/benchmarks").join(name).with_extension("svg").is_file(), "{name}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo e2e load`: users on a chat service, who do what a profile says while every message is followed to everyone who
 //! must get it.
 
+mod across;
 mod cast;
 mod cores;
 mod files;
@@ -38,8 +39,10 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
 
+pub use across::Across;
 use cast::Cast;
 pub use cast::Talk;
+pub use files::allow as allow_files;
 use generator::{Outcome, Plan};
 use history::Compared;
 use message::Run;
@@ -49,7 +52,7 @@ use profile::Profile;
 use report::About;
 #[cfg(test)]
 pub use report::sample;
-pub use report::{MedianSecond, Report};
+pub use report::{MedianSecond, Report, troubles};
 use rest::Rest;
 use stage::Stage;
 pub use statistics::Quantiles;
@@ -103,9 +106,9 @@ async fn measure(
     files::allow(profile.users)?;
     load.target.can_take(&profile)?;
     let service = Service::open(load, &profile, (paths, progress)).await?;
-    let began = Timestamp::now();
+    let (began, cast) = (Timestamp::now(), Cast::of(&profile));
     let measured = tokio::select! {
-        measured = on(&service, (&profile, began), progress) => measured,
+        measured = on(&service, (&profile, &cast, began), progress) => measured,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
     };
     let versions = service.versions.clone();
@@ -125,18 +128,17 @@ async fn measure(
 /// Makes the channels, lets everything happen in them, and compares what came of it with the store.
 async fn on(
     service: &Service,
-    (profile, began): (&Profile, Timestamp),
+    (profile, cast, began): (&Profile, &Cast, Timestamp),
     progress: &Progress,
 ) -> Result<(Outcome, Compared)> {
     let run = Run::new(format!("{:x}", began.as_millisecond()), profile.content_bytes);
-    let cast = Cast::of(profile);
     let token = |user| {
         let id = run.user(user);
         service.key.token(&User::new(&id, &id))
     };
     let tokens: Vec<String> = (0..profile.users).map(token).collect::<Result<_>>()?;
     let rest = Rest::new(service.way.clone())?;
-    let stage = Stage { cast: &cast, run: &run, tokens: &tokens, rest: &rest, progress: *progress };
+    let stage = Stage { cast, run: &run, tokens: &tokens, rest: &rest, progress: *progress };
     let channels = stage.set().await?;
     let (begun, begins) = oneshot::channel();
     let plan = Plan {
@@ -152,7 +154,7 @@ async fn on(
     let meter = Meter::new(service.watched.clone())?;
     let deeds = inflict(service, (profile, begins), progress);
     let (mut outcome, ()) = tokio::try_join!(generator::run(plan, (meter, *progress)), deeds)?;
-    let compare = history::compare(&mut outcome.oracle, (&cast, &tokens, &rest));
+    let compare = history::compare(&mut outcome.oracle, (cast, &tokens, &rest));
     let compared = match progress.step("compare with the store", compare).await {
         Ok(compared) => compared,
         // What is known so far is worth to be told.

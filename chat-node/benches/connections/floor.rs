@@ -1,50 +1,138 @@
-//! The least that a delivery can cost: one `send()`, which is what `TcpStream::write` is on Linux.
+//! The least that a delivery can cost: one `send()`, which is what `TcpStream::write` is on Linux, to a client that nobody
+//! waits at. Sender and clients are processes of their own, as no process may have so many files open.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::CONTENT;
+use crate::node::keep_to_first_core;
 
 /// A delivered message is as long as its text and so much more.
 const AROUND: usize = 250;
-/// Sockets that are written to before all are read from.
-const UNREAD: usize = 8;
 
-/// More sockets than this cost no more each, and this process has others open.
-const SOCKETS_MAX: usize = 2_000;
-
-/// CPU time of this thread for one `send()`, in µs, over `connections` sockets in turn.
-pub fn send_to_each(connections: usize, rounds: usize) -> Result<f64> {
-    let connections = connections.min(SOCKETS_MAX);
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let pair = |_| -> Result<_> {
-        let client = TcpStream::connect(listener.local_addr()?)?;
-        let (server, _) = listener.accept()?;
-        server.set_nodelay(true)?;
-        Ok((server, client))
-    };
-    let pairs: Vec<(TcpStream, TcpStream)> = (0..connections).map(pair).collect::<Result<_>>()?;
-    let (frame, mut buffer) = ([b'x'; CONTENT + AROUND], [0; (CONTENT + AROUND) * UNREAD]);
-    let mut spent = 0.0;
-    for round in 0..rounds {
-        let before = cpu_micros()?;
-        for (server, _) in &pairs {
-            (&*server).write_all(&frame)?;
-        }
-        spent += cpu_micros()? - before;
-        if round % UNREAD == UNREAD - 1 {
-            for (_, client) in &pairs {
-                std::io::Read::read_exact(&mut &*client, &mut buffer)?;
-            }
-        }
-    }
-    Ok(spent / (connections * rounds) as f64)
+/// A process that does nothing but `send()` on the node's core, and one that has the other ends. They end with this.
+pub struct Floor {
+    sender: Peer,
+    clients: Peer,
 }
 
-/// CPU time of this thread so far, by the scheduler's count in ns.
-fn cpu_micros() -> Result<f64> {
+/// What one frame to all of them took.
+pub struct Round {
+    /// Until the kernel had taken the last one.
+    pub took: Duration,
+    /// CPU time of all of them.
+    pub cpu: Duration,
+}
+
+impl Floor {
+    pub fn lay(connections: usize) -> Result<Self> {
+        let connections = connections.to_string();
+        let mut sender = Peer::start(&["send", &connections])?;
+        let address = sender.line()?;
+        let mut clients = Peer::start(&["read", &connections, &address])?;
+        clients.line()?;
+        Ok(Self { sender, clients })
+    }
+
+    /// Sends one frame to each of them; back when all of it is read.
+    pub fn round(&mut self) -> Result<Round> {
+        let sent = self.sender.ask()?;
+        let nanos: Vec<u64> = sent.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(nanos.len() == 2, "`{sent}` is no round");
+        self.clients.ask()?;
+        Ok(Round { took: Duration::from_nanos(nanos[0]), cpu: Duration::from_nanos(nanos[1]) })
+    }
+}
+
+/// This program again, as one of the other two processes: it does its work for every line that it reads.
+struct Peer {
+    process: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut process = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (orders, answers) = (process.stdin.take(), process.stdout.take().map(BufReader::new));
+        let (orders, answers) = orders.zip(answers).context("it has no pipes")?;
+        Ok(Self { process, orders, answers })
+    }
+
+    fn ask(&mut self) -> Result<String> {
+        self.orders.write_all(b"\n")?;
+        self.line()
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        ensure!(self.answers.read_line(&mut line)? > 0, "a part of the floor broke");
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Becomes the process that these arguments are for; `None`: they are for none.
+pub fn serve(args: &[String]) -> Option<Result<()>> {
+    match args {
+        [what, connections] if what == "send" => Some(send(connections)),
+        [what, connections, address] if what == "read" => Some(read(connections, address)),
+        _ => None,
+    }
+}
+
+fn send(connections: &str) -> Result<()> {
+    keep_to_first_core()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    let accept = |_| -> Result<TcpStream> {
+        let (socket, _) = listener.accept()?;
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    };
+    let sockets: Vec<TcpStream> = (0..connections.parse()?).map(accept).collect::<Result<_>>()?;
+    let frame = [b'x'; CONTENT + AROUND];
+    for order in std::io::stdin().lines() {
+        order?;
+        let (begun, before) = (Instant::now(), cpu()?);
+        for mut socket in &sockets {
+            socket.write_all(&frame)?;
+        }
+        let took = begun.elapsed();
+        println!("{} {}", took.as_nanos(), (cpu()? - before).as_nanos());
+    }
+    Ok(())
+}
+
+fn read(connections: &str, address: &str) -> Result<()> {
+    let count: usize = connections.parse()?;
+    let sockets: Vec<TcpStream> =
+        (0..count).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
+    println!();
+    let mut frame = [0; CONTENT + AROUND];
+    for order in std::io::stdin().lines() {
+        order?;
+        for mut socket in &sockets {
+            socket.read_exact(&mut frame)?;
+        }
+        println!();
+    }
+    Ok(())
+}
+
+/// CPU time of this thread so far, by the scheduler's count.
+fn cpu() -> Result<Duration> {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(spent.split_whitespace().next().unwrap_or_default().parse::<f64>()? / 1e3)
+    Ok(Duration::from_nanos(spent.split_whitespace().next().unwrap_or_default().parse()?))
 }

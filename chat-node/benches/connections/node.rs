@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
 /// Clock ticks a second, in which the kernel counts CPU time (`getconf CLK_TCK`; 100 wherever this runs).
 const TICKS: f64 = 100.0;
@@ -67,6 +69,13 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Keeps this thread to the node's core.
+pub fn keep_to_first_core() -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(0)?;
+    sched_setaffinity(Pid::from_raw(0), &cores).context("cannot choose a core")
 }
 
 /// Leaves the first core to the node.

@@ -71,6 +71,14 @@ impl Cast {
         Self { users: profile.users, groups, channels_of_group: profile.groups.channels, pairs }
     }
 
+    /// A direct channel for each two users that follow each other: where users go to two addresses in turn, the two are at
+    /// different ones.
+    pub fn neighbours(users: u32) -> Self {
+        let pair = |number: u32| [UserNumber(2 * number), UserNumber(2 * number + 1)];
+        let pairs = (0..users / 2).map(pair).collect();
+        Self { users, groups: Vec::new(), channels_of_group: 0, pairs }
+    }
+
     /// How many channels there are.
     pub fn rooms(&self) -> u32 {
         1 + self.group_rooms() + self.pairs.len() as u32
@@ -186,6 +194,14 @@ mod tests {
         let pairs: HashSet<_> = cast.pairs.iter().collect();
         assert_eq!(pairs.len(), 45);
         assert!(cast.pairs.iter().all(|[one, other]| one != other));
+    }
+
+    #[test]
+    fn neighbours_have_a_channel_and_nobody_has_two() {
+        let cast = Cast::neighbours(6);
+        assert!(cast.pairs.iter().all(|[one, other]| one.0 % 2 == 0 && other.0 == one.0 + 1));
+        assert!(cast.rooms_of_users().iter().all(|rooms| rooms.len() == 1));
+        assert_eq!((cast.rooms(), cast.room(cast.pair_room(2))), (4, Room::Direct(2)));
     }
 
     #[test]

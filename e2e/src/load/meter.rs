@@ -34,6 +34,8 @@ pub enum Role {
 pub enum Processes {
     /// By id.
     One(i32),
+    /// One by id, and its children.
+    Family(i32),
     /// All of a daemon's.
     Of(Daemon),
     /// By the names of their programs.
@@ -153,6 +155,7 @@ impl Meter {
         for (role, processes) in &self.watched {
             let pids = match processes {
                 Processes::One(pid) => vec![*pid],
+                Processes::Family(pid) => proc::family(*pid),
                 Processes::Of(daemon) => daemon.processes(),
                 Processes::Named(names) => proc::named(names),
             };

@@ -136,9 +136,10 @@ impl Report {
         let connecting = connecting(&about.profile, &outcome);
         let traffic = traffic(&outcome);
         let About { name, target, began, profile, surroundings } = about;
-        let mut void = troubles("while users connected", &connecting.usage);
+        let of = |usage: &Usage| (usage.foreign_percent, usage.steal_percent);
+        let mut void = troubles("while users connected", of(&connecting.usage));
         if let Some(traffic) = &traffic {
-            void.extend(troubles("while messages were sent", &traffic.usage));
+            void.extend(troubles("while messages were sent", of(&traffic.usage)));
             void.extend(lateness(traffic));
         }
         Self {
@@ -163,14 +164,13 @@ impl Report {
     }
 }
 
-/// What makes the numbers of a while worthless.
-fn troubles(when: &str, usage: &Usage) -> Vec<String> {
+/// What makes the numbers of a while worthless: others used too much of the machine, or it was not there, in percent.
+pub fn troubles(when: &str, (foreign_percent, steal_percent): (f64, f64)) -> Vec<String> {
     let mut troubles = Vec::new();
-    let Usage { foreign_percent, steal_percent, .. } = usage;
-    if *foreign_percent > FOREIGN_MAX {
+    if foreign_percent > FOREIGN_MAX {
         troubles.push(format!("other processes used {foreign_percent:.0} % of the machine {when}"));
     }
-    if *steal_percent > STEAL_MAX {
+    if steal_percent > STEAL_MAX {
         troubles.push(format!("the machine did not get {steal_percent:.0} % of its time {when}"));
     }
     troubles

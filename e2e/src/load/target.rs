@@ -20,7 +20,7 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::release;
 use cluster::LocalCluster;
-use fleet::LocalFleet;
+pub use fleet::LocalFleet;
 pub use node::BareNode;
 
 /// How a URL may begin.

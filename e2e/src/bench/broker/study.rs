@@ -6,29 +6,10 @@ use crds::{QueueType, RoutingMode};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::figure::Figure;
-use crate::load::Surroundings;
+use crate::bench::study;
 
-/// All of it: each run on each number of brokers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Study {
-    /// The machine and the versions.
-    pub surroundings: Surroundings,
-    /// One after the other.
-    pub parts: Vec<Part>,
-}
-
-/// A run on one number of brokers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Part {
-    /// What came of it.
-    pub measured: Measured,
-    /// Time of all cores that others used, in percent.
-    pub foreign_percent: f64,
-    /// Time that the machine itself did not get, in percent.
-    pub steal_percent: f64,
-}
+/// Each run on each number of brokers.
+pub type Study = study::Study<Measured>;
 
 /// What `chat-node/benches/broker` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,15 +139,9 @@ impl Study {
         Figure::of(self.cells().filter(|(other, _)| *other == key).filter_map(|(_, cell)| of(cell)))
     }
 
-    /// How often all of it was measured.
-    pub fn runs(&self) -> usize {
-        let first = self.parts.first().map(|part| part.measured.brokers);
-        self.parts.iter().filter(|part| Some(part.measured.brokers) == first).count()
-    }
-
     /// Everything that was measured, with the combination that it belongs to.
     pub fn cells(&self) -> impl Iterator<Item = (Key, &Cell)> {
-        self.parts.iter().flat_map(|Part { measured, .. }| {
+        self.parts.iter().flat_map(|study::Part { measured, .. }| {
             let key =
                 |cell: &Cell| Key { brokers: measured.brokers, queue: cell.queue, routing: cell.routing };
             measured.cells.iter().map(move |cell| (key(cell), cell))

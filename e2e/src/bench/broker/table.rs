@@ -76,16 +76,10 @@ const DEATH: [Measure; 4] = [
     Measure::count("unnoticed", |cell| Some(cell.kill?.unnoticed as f64)),
 ];
 
-/// What is to be known of the runs.
-pub fn circumstances(study: &Study) -> String {
-    let most = |of: fn(&super::Part) -> f64| study.parts.iter().map(of).fold(0.0, f64::max);
+/// What ran.
+pub fn versions(study: &Study) -> String {
     let version = study.parts.iter().find_map(|part| part.measured.version.clone()).unwrap_or_default();
-    format!(
-        "RabbitMQ {version}; runs: {}. Others used at most {:.1} % of the machine's cores, and the hypervisor {:.1} %.",
-        study.runs(),
-        most(|part| part.foreign_percent),
-        most(|part| part.steal_percent)
-    )
+    format!("RabbitMQ {version}; ")
 }
 
 /// The tables.

@@ -35,13 +35,26 @@ impl Process {
 
 /// The processes whose programs have one of these names.
 pub fn named(names: &[&str]) -> Vec<i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let is_one = |pid: &i32| {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         names.contains(&name.trim_end())
     };
-    pids.filter(is_one).collect()
+    all().filter(is_one).collect()
+}
+
+/// A process and its children.
+pub fn family(parent: i32) -> Vec<i32> {
+    let is_child = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok())
+            == Some(parent)
+    };
+    [parent].into_iter().chain(all().filter(is_child)).collect()
+}
+
+fn all() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// Time of all cores so far, in ticks.
@@ -89,9 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_found_by_its_programs_name() {
+    fn a_process_is_found_by_its_programs_name_and_by_its_parent() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id().cast_signed();
+        assert!(family(std::process::id().cast_signed()).contains(&pid));
         let mut found = named(&["sleep"]);
         while !found.contains(&pid) {
             // Until it has become its program.

@@ -69,11 +69,10 @@ fn people_see_times_processes_and_the_verdict() {
 
 #[test]
 fn a_run_that_others_disturbed_is_void_and_says_so() {
-    let usage = Usage { foreign_percent: 25.0, steal_percent: 6.0, ..Usage::default() };
-    let void = troubles("then", &usage);
+    let void = troubles("then", (25.0, 6.0));
     assert_eq!(void.len(), 2);
     assert!(Report { void, ..sample() }.to_string().contains("VOID"));
-    assert!(troubles("then", &Usage { foreign_percent: 9.0, ..Usage::default() }).is_empty());
+    assert!(troubles("then", (9.0, 0.0)).is_empty());
 }
 
 #[test]

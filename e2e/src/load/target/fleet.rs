@@ -72,6 +72,11 @@ impl LocalFleet {
         }
     }
 
+    /// What it stands on.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
     /// Does something to it; back when that is over.
     pub async fn harm(&self, fault: Fault, lasts: Duration) -> Result<()> {
         match fault {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::bench::study::Part;
+use crate::load::Surroundings;
 
 /// A study in which quorum queues cost twice as much as classic ones, and miss nothing.
 pub fn sample() -> Study {
