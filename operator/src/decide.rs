@@ -55,8 +55,15 @@ fn converge(cluster: &Cluster, spec: &VibeTalkClusterSpec, observed: &Observed, 
     let credentials =
         observed.secrets.digest.as_deref().or_else(|| live.as_ref().and_then(resources::credentials_of));
     let ports = observed.secrets.ports.as_ref();
-    let (order, replicas) = (&topology.order, scaling.replicas);
-    let desired = resources::build(&Blueprint { cluster, spec, order, replicas, credentials, ports });
+    let desired = resources::build(&Blueprint {
+        cluster,
+        spec,
+        order: &topology.order,
+        highest_epoch: topology.highest_epoch,
+        replicas: scaling.replicas,
+        credentials,
+        ports,
+    });
     let drift = drift::compare(cluster, spec, desired, observed);
     let exposure = exposure::decide(spec, observed);
 

@@ -60,10 +60,12 @@ impl Rendered {
         raw.metadata.uid = Some(String::new());
         let cluster = Cluster::parse(&raw, defaults)?;
         let spec = cluster.spec.as_ref().map_err(Clone::clone)?;
+        let order = first_order(spec);
         let blueprint = Blueprint {
             cluster: &cluster,
             spec,
-            order: &first_order(spec),
+            order: &order,
+            highest_epoch: order.publish,
             replicas: spec.wanted_replicas(),
             credentials: Some(UNREAD_CREDENTIALS),
             ports: Some(&USUAL_PORTS.into()),

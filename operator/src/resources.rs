@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use crate::MANAGER;
 use crate::cluster::Cluster;
 
-pub(crate) use config_map::ORDER_ANNOTATION;
+pub(crate) use config_map::{HIGHEST_EPOCH_ANNOTATION, ORDER_ANNOTATION};
 pub use kind::Kind;
 
 /// Says with which wishes an object was applied last. Tells a field that is no longer wanted from one that someone
@@ -64,6 +64,8 @@ pub struct Blueprint<'a> {
     pub spec: &'a VibeTalkClusterSpec,
     /// The epochs that chat nodes begin with.
     pub order: &'a TopologyOrder,
+    /// The highest epoch that was ever ordered, at least that of `order`.
+    pub highest_epoch: u32,
     /// Replicas of the Deployment for now.
     pub replicas: i32,
     /// Digest of the Secrets; without it there is no Deployment, as its pods could not start.
@@ -138,6 +140,11 @@ pub fn credentials_of(deployment: &apps::v1::Deployment) -> Option<&str> {
 pub fn order_of(config_map: &Value) -> Option<TopologyOrder> {
     let text = config_map["metadata"]["annotations"][ORDER_ANNOTATION].as_str()?;
     serde_json::from_str(text).ok()
+}
+
+/// The highest epoch that was ever ordered, as a live ConfigMap carries it.
+pub fn highest_epoch_of(config_map: &Value) -> Option<u32> {
+    config_map["metadata"]["annotations"][HIGHEST_EPOCH_ANNOTATION].as_str()?.parse().ok()
 }
 
 /// Labels by which the pods of a cluster are found. They never change.
@@ -252,8 +259,15 @@ pub(crate) mod tests {
 
     pub(crate) fn blueprint(cluster: &Cluster) -> Blueprint<'_> {
         let spec = cluster.spec.as_ref().unwrap();
-        let credentials = Some("c0ffee");
-        Blueprint { cluster, spec, order: &ORDER, replicas: 2, credentials, ports: Some(&PORTS) }
+        Blueprint {
+            cluster,
+            spec,
+            order: &ORDER,
+            highest_epoch: 2,
+            replicas: 2,
+            credentials: Some("c0ffee"),
+            ports: Some(&PORTS),
+        }
     }
 
     fn built(cluster: &Cluster) -> Vec<Object> {

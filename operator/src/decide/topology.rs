@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use self::course::{Course, base};
 use self::exchanges::Difference;
 use self::fleet::Fleet;
-use self::order::{Current, highest_epoch};
+use self::order::{Current, highest_seen, highest_with};
 use self::steps::{Turn, View};
 use super::conditions::Verdict;
 use crate::cluster::Cluster;
@@ -30,6 +30,8 @@ pub(super) struct Topology {
     pub(super) actions: Vec<BrokerAction>,
     /// What nodes are to begin with, and what they are told.
     pub(super) order: TopologyOrder,
+    /// The highest epoch that was ever ordered, those of `order` among them.
+    pub(super) highest_epoch: u32,
     pub(super) orders: Vec<NodeOrder>,
     pub(super) retire: Vec<String>,
     pub(super) status: Option<TopologyStatus>,
@@ -46,9 +48,9 @@ pub(super) fn decide(
     let fleet = Fleet::of(&observed.pods, now);
     let current = Current::of(cluster, spec, observed, &fleet);
     let exchanges = match &observed.broker {
-        BrokerState::NotAsked => return hold(cluster, current.order, verdict::not_asked()),
+        BrokerState::NotAsked => return hold(cluster, current, verdict::not_asked()),
         BrokerState::Failed(error) => {
-            return hold(cluster, current.order, verdict::unreachable(cluster, error));
+            return hold(cluster, current, verdict::unreachable(cluster, error));
         }
         BrokerState::Exchanges(found) => found,
     };
@@ -65,11 +67,7 @@ pub(super) fn decide(
         difference: &difference,
         health: &observed.broker_health,
         is_known_to_move: cluster.status.topology.is_some_and(|topology| topology.step.is_some()),
-        next_epoch: highest_epoch(cluster, observed, &fleet)
-            .into_iter()
-            .chain(current.order.listen.iter().map(|plan| plan.epoch))
-            .max()
-            .map_or(1, |epoch| epoch.saturating_add(1)),
+        next_epoch: current.highest_epoch.max(highest_seen(cluster, observed, &fleet)).saturating_add(1),
     };
     let turn = view.turn();
     let status = status(cluster, &view, &turn);
@@ -81,6 +79,7 @@ pub(super) fn decide(
         verdict: said.verdict(),
         requeue: requeue(cluster, &view, &turn),
         actions: declares.chain(health::reap(&observed.broker_health)).collect(),
+        highest_epoch: highest_with(&turn.order, current.highest_epoch),
         order: turn.order,
         orders: turn.orders,
         retire: turn.retire,
@@ -99,12 +98,13 @@ pub(super) fn first_order(spec: &VibeTalkClusterSpec) -> TopologyOrder {
 }
 
 /// Nothing goes on while the broker says nothing.
-fn hold(cluster: &Cluster, order: TopologyOrder, verdict: Verdict) -> Topology {
+fn hold(cluster: &Cluster, current: Current, verdict: Verdict) -> Topology {
     Topology {
         verdict,
         progress: None,
         actions: Vec::new(),
-        order,
+        order: current.order,
+        highest_epoch: current.highest_epoch,
         orders: Vec::new(),
         retire: Vec::new(),
         status: cluster.status.topology,

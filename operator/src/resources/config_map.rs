@@ -15,6 +15,9 @@ pub(super) const KEY: &str = "config.yaml";
 /// The order of epochs once more: what the operator reads again. The file is for the chat nodes.
 pub(crate) const ORDER_ANNOTATION: &str = "vibetalk.dev/topology";
 
+/// The highest epoch that was ever ordered. It stands beside the order, so that both are written at once.
+pub(crate) const HIGHEST_EPOCH_ANNOTATION: &str = "vibetalk.dev/highest-epoch";
+
 /// Where ingress controllers are, whoever runs them (RFC 1918, RFC 6598, RFC 4193): chat nodes believe what these say
 /// of a client's address.
 const PRIVATE_NETWORKS: [&str; 5] =
@@ -23,7 +26,10 @@ const PRIVATE_NETWORKS: [&str; 5] =
 pub(super) fn build(blueprint: &Blueprint<'_>) -> ConfigMap {
     // Numbers and names only, so this cannot fail.
     let order = serde_json::to_string(blueprint.order).unwrap_or_default();
-    let annotations = BTreeMap::from([(ORDER_ANNOTATION.to_owned(), order)]);
+    let annotations = BTreeMap::from([
+        (ORDER_ANNOTATION.to_owned(), order),
+        (HIGHEST_EPOCH_ANNOTATION.to_owned(), blueprint.highest_epoch.to_string()),
+    ]);
     ConfigMap {
         metadata: ObjectMeta { annotations: Some(annotations), ..metadata(blueprint.cluster) },
         data: Some(BTreeMap::from([(KEY.to_owned(), text(blueprint))])),
@@ -115,10 +121,11 @@ mod tests {
         let cluster = fixture::cluster(|_| {});
         let plan = TopologyPlan { epoch: 9, partitions: 1, routing: crds::RoutingMode::User };
         let order = TopologyOrder::of(plan);
-        let other = Blueprint { order: &order, ..blueprint(&cluster) };
+        let other = Blueprint { order: &order, highest_epoch: 12, ..blueprint(&cluster) };
         assert_ne!(text(&other), text(&blueprint(&cluster)));
         assert_eq!(version(&other), version(&blueprint(&cluster)));
         let live = serde_json::to_value(build(&other)).unwrap();
         assert_eq!(crate::resources::order_of(&live), Some(order));
+        assert_eq!(crate::resources::highest_epoch_of(&live), Some(12));
     }
 }

@@ -204,8 +204,9 @@ fn essence(mut object: Value) -> Value {
         metadata.remove(counted);
     }
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.remove(APPLIED_ANNOTATION);
-        annotations.remove("vibetalk.dev/topology");
+        for counted in [APPLIED_ANNOTATION, "vibetalk.dev/topology", "vibetalk.dev/highest-epoch"] {
+            annotations.remove(counted);
+        }
     }
     if let Some(text) = object["data"]["config.yaml"].as_str() {
         let is_counted = |line: &&str| line.contains("epoch:") || line.contains("publish:");

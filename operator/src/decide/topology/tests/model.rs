@@ -13,15 +13,22 @@ use crate::fixture;
 use crate::observe::{BrokerState, Observed, PodState, Seen};
 use crate::plan::{BrokerAction, NodeOrder};
 use crate::rabbitmq::Exchange;
-use crate::resources::{Kind, ORDER_ANNOTATION};
+use crate::resources::{HIGHEST_EPOCH_ANNOTATION, Kind, ORDER_ANNOTATION};
 
 /// One thing that the operator does in a visit.
 enum Deed {
     Broker(BrokerAction),
-    Settings(TopologyOrder),
+    Settings(Settings),
     Order(NodeOrder),
     Retire(String),
     Status(Option<TopologyStatus>),
+}
+
+/// What the ConfigMap says of epochs.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    order: TopologyOrder,
+    highest_epoch: u32,
 }
 
 /// A chat node, as `chat-node` does it.
@@ -65,7 +72,7 @@ pub(super) enum Event {
 
 pub(super) struct Model {
     cluster: Cluster,
-    settings: Option<TopologyOrder>,
+    settings: Option<Settings>,
     exchanges: BTreeMap<String, Exchange>,
     nodes: BTreeMap<usize, Node>,
     booted: usize,
@@ -101,11 +108,14 @@ impl Model {
                 let gone = self.key(nth);
                 self.nodes.retain(|id, _| Some(*id) != gone);
             }
-            Event::Wish(partitions) => {
+            Event::Wish(nth) => {
                 let spec = self.cluster.spec.as_mut().unwrap();
-                spec.rabbitmq.partitions = partitions % 4 + 1;
-                spec.rabbitmq.routing =
-                    if partitions % 8 < 4 { crds::RoutingMode::User } else { crds::RoutingMode::Static };
+                spec.rabbitmq.partitions = nth % 4 + 1;
+                spec.rabbitmq.routing = match nth % 3 {
+                    0 => crds::RoutingMode::User,
+                    1 => crds::RoutingMode::Static,
+                    _ => crds::RoutingMode::Channel,
+                };
             }
             Event::Lose(nth) => {
                 let lost = self.exchanges.keys().nth(nth % self.exchanges.len().max(1)).cloned();
@@ -142,7 +152,7 @@ impl Model {
     /// Nothing but what the spec asks for is there, and everybody uses it.
     pub(super) fn assert_as_specified(&self) {
         let spec = self.cluster.spec.as_ref().unwrap();
-        let order = self.settings.clone().unwrap();
+        let Settings { order, .. } = self.settings.clone().unwrap();
         assert_eq!(order.listen.len(), 1);
         assert_eq!(order.listen[0].partitions, spec.rabbitmq.partitions);
         assert_eq!(order.listen[0].routing, spec.rabbitmq.routing);
@@ -159,11 +169,11 @@ impl Model {
     }
 
     fn is_idle(&self) -> bool {
-        let Topology { actions, order, orders, retire, status, .. } = self.decide();
+        let Topology { actions, order, highest_epoch, orders, retire, status, .. } = self.decide();
         actions.is_empty()
             && orders.is_empty()
             && retire.is_empty()
-            && self.settings == Some(order)
+            && self.settings == Some(Settings { order, highest_epoch })
             && self.cluster.status.topology == status
     }
 
@@ -173,9 +183,9 @@ impl Model {
 
     fn operate(&mut self) {
         let Some(deed) = self.visit.pop_front() else {
-            let Topology { actions, order, orders, retire, status, .. } = self.decide();
+            let Topology { actions, order, highest_epoch, orders, retire, status, .. } = self.decide();
             self.visit.extend(actions.into_iter().map(Deed::Broker));
-            self.visit.push_back(Deed::Settings(order));
+            self.visit.push_back(Deed::Settings(Settings { order, highest_epoch }));
             self.visit.extend(orders.into_iter().map(Deed::Order));
             self.visit.extend(retire.into_iter().map(Deed::Retire));
             self.visit.push_back(Deed::Status(status));
@@ -186,7 +196,7 @@ impl Model {
                 self.exchanges.entry(exchange.name.clone()).or_insert(exchange);
             }
             Deed::Broker(other) => panic!("{other:?}"),
-            Deed::Settings(order) => self.settings = Some(order),
+            Deed::Settings(settings) => self.settings = Some(settings),
             Deed::Order(order) => self.order(&order),
             Deed::Retire(name) => self.retire(&name),
             Deed::Status(status) => self.cluster.status.topology = status,
@@ -209,12 +219,14 @@ impl Model {
     fn retire(&mut self, exchange: &str) {
         let epoch = self.cluster.key().epoch_of(exchange).unwrap();
         for (id, node) in &self.nodes {
-            let uses =
-                node.bound.contains(&epoch) || node.publishing == epoch || node.underway.contains(&epoch);
+            let uses = node.publishing == epoch || node.underway.contains(&epoch);
             assert!(!uses, "{exchange} is deleted and {} uses it", name(*id));
             assert!(node.ordered.plan(epoch).is_none(), "{exchange} is deleted and {} may use it", name(*id));
         }
-        self.exchanges.remove(exchange);
+        // As the broker does: a node may have bound it since it was asked, and has just been told to leave it.
+        if !self.nodes.values().any(|node| node.bound.contains(&epoch)) {
+            self.exchanges.remove(exchange);
+        }
     }
 
     fn publish(&mut self, nth: usize) {
@@ -255,7 +267,9 @@ impl Model {
     }
 
     fn boot(&mut self) {
-        let Some(order) = self.settings.clone().filter(|_| self.nodes.len() < 4) else { return };
+        let Some(Settings { order, .. }) = self.settings.clone().filter(|_| self.nodes.len() < 4) else {
+            return;
+        };
         self.booted += 1;
         let publishing = order.publish;
         self.nodes.insert(
@@ -282,7 +296,7 @@ impl Model {
 
     fn observe(&self) -> Observed {
         let pods = self.nodes.iter().map(|(id, node)| node.pod(*id)).collect();
-        let settings = self.settings.as_ref().map(|order| config_map(&self.cluster, order));
+        let settings = self.settings.as_ref().map(|settings| settings.config_map(&self.cluster));
         let mut observed = Observed {
             pods: Seen::Known(pods),
             broker: BrokerState::Exchanges(self.exchanges.values().cloned().collect()),
@@ -323,12 +337,17 @@ impl Node {
     }
 }
 
-/// The live ConfigMap, as far as it matters.
-pub(super) fn config_map(cluster: &Cluster, order: &TopologyOrder) -> Value {
-    json!({ "metadata": {
-        "annotations": { ORDER_ANNOTATION: serde_json::to_string(order).unwrap() },
-        "ownerReferences": [{ "uid": cluster.uid }],
-    } })
+impl Settings {
+    /// The live ConfigMap, as far as it matters.
+    fn config_map(&self, cluster: &Cluster) -> Value {
+        json!({ "metadata": {
+            "annotations": {
+                ORDER_ANNOTATION: serde_json::to_string(&self.order).unwrap(),
+                HIGHEST_EPOCH_ANNOTATION: self.highest_epoch.to_string(),
+            },
+            "ownerReferences": [{ "uid": cluster.uid }],
+        } })
+    }
 }
 
 fn name(id: usize) -> String {
