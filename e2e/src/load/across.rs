@@ -35,7 +35,7 @@ impl Across {
         let profile = Profile::parse(PROFILE)?;
         files::allow(profile.users)?;
         let program = release::build(paths, progress, &["chat-node"]).await?.join("chat-node");
-        let options = FleetOptions { routing: Routing::User, queue: Queue::Classic, brokers: 1 };
+        let options = FleetOptions { routing: Routing::Channel, queue: Queue::Classic, brokers: 1 };
         let fleet = LocalFleet::start((paths, progress), &program, &options).await?;
         let site = fleet.site().clone();
         let mut service = fleet.service();
