@@ -36,7 +36,7 @@ impl Across {
         files::allow(profile.users)?;
         let program = release::build(paths, progress, &["chat-node"]).await?.join("chat-node");
         let options = FleetOptions { routing: Routing::Channel, queue: Queue::Classic, brokers: 1 };
-        let fleet = LocalFleet::start((paths, progress), &program, &options).await?;
+        let fleet = LocalFleet::start((paths, progress), &program, (&options, &profile)).await?;
         let site = fleet.site().clone();
         let mut service = fleet.service();
         service.way.addresses.truncate(NODES);
