@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Measures on exchanges of its own, which are deleted then.
 pub async fn measure(brokers: &Brokers, pace: Pace) -> Result<Times> {
-    let broker = Broker::at(brokers.uri(0), RoutingMode::User);
+    let broker = Broker::at(brokers.uri(0), RoutingMode::default());
     broker.declare().await;
     let nodes = [
         Arc::new(Node::start(&broker, "one", brokers.of(0)).await?),
