@@ -55,7 +55,7 @@ pub use report::sample;
 pub use report::{MedianSecond, Report, troubles};
 use rest::Rest;
 use stage::Stage;
-pub use statistics::Quantiles;
+pub use statistics::{Quantiles, median};
 pub use surroundings::Surroundings;
 use target::Service;
 pub use target::{BareNode, Target};

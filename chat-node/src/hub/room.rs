@@ -126,6 +126,9 @@ impl Room {
         let mut state = self.state();
         state.gate.note(head.position);
         state.heard = state.heard.max(head.access);
+        if let Some(recent) = &mut state.recent {
+            recent.forget_until(head.floor);
+        }
         state.pass(&[])
     }
 

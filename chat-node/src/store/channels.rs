@@ -42,6 +42,8 @@ pub struct Head {
     pub position: Position,
     /// As [`Channel::access`].
     pub access: AccessVersion,
+    /// As [`Channel::floor`].
+    pub floor: Position,
 }
 
 /// Whose a channel is.

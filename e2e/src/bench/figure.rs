@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::load::median;
+
 /// The middle one of several numbers, and how far they spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
@@ -16,11 +18,10 @@ pub struct Figure {
 impl Figure {
     /// Of these numbers; `None` of none.
     pub fn of(numbers: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut sorted: Vec<f64> = numbers.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let (upper, lower) = (sorted[sorted.len() / 2], sorted[(sorted.len() - 1) / 2]);
-        Some(Self { median: f64::midpoint(upper, lower), least, most })
+        let numbers: Vec<f64> = numbers.into_iter().collect();
+        let (least, most) =
+            (numbers.iter().copied().reduce(f64::min)?, numbers.iter().copied().reduce(f64::max)?);
+        Some(Self { median: median(numbers)?, least, most })
     }
 }
 

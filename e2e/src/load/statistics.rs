@@ -32,11 +32,12 @@ pub struct Quantiles {
     pub max: f64,
 }
 
-/// The middle one of numbers; `None` of none.
+/// The middle one of numbers, or between the two in the middle; `None` of none.
 pub fn median(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut numbers: Vec<f64> = numbers.into_iter().collect();
     numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied()
+    let (upper, lower) = (numbers.get(numbers.len() / 2)?, numbers[numbers.len().saturating_sub(1) / 2]);
+    Some(f64::midpoint(*upper, lower))
 }
 
 impl Default for Times {

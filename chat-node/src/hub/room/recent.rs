@@ -41,6 +41,11 @@ impl Recent {
         }
     }
 
+    /// Everything up to here is gone by retention.
+    pub fn forget_until(&mut self, floor: Position) {
+        while self.messages.pop_front_if(|(position, _)| *position <= floor).is_some() {}
+    }
+
     /// How many messages come after `read`, at most [`UNREAD_MAX`]; `None`: only the store knows.
     pub fn count_after(&self, read: Position) -> Option<u8> {
         let first = self.messages.partition_point(|(position, _)| *position <= read);
@@ -88,6 +93,14 @@ mod tests {
         }
         let counts = [10, 11, 12, 13, 14, 15].map(|read| recent.count_after(Position(read)));
         assert_eq!(counts, [2, 1, 1, 1, 0, 0].map(Some));
+    }
+
+    #[test]
+    fn what_retention_has_taken_is_unread_no_more() {
+        let mut recent = Recent::after(Position(10));
+        (11..=14).for_each(|position| recent.take(&message(position)));
+        recent.forget_until(Position(12));
+        assert_eq!([10, 12, 13].map(|read| recent.count_after(Position(read))), [2, 2, 1].map(Some));
     }
 
     #[test]

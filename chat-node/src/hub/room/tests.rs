@@ -10,7 +10,7 @@ fn room() -> Room {
 }
 
 fn head(position: u64) -> Head {
-    Head { position: Position(position), access: NONE }
+    Head { position: Position(position), access: NONE, floor: Position(0) }
 }
 
 fn entry(position: u64) -> Entry {
@@ -101,14 +101,16 @@ fn unread_messages_are_counted_here_once_the_last_one_has_come() {
     assert_eq!((unread(2, 3), unread(1, 3), unread(2, 4)), (Some(1), None, None));
     room.receive(message(4, 0));
     assert_eq!((unread(2, 4), unread(4, 4)), (Some(2), Some(0)));
+    room.compare(Head { floor: Position(3), ..head(4) });
+    assert_eq!(unread(2, 4), Some(1), "the store has the other one no more");
 }
 
 #[test]
 fn a_change_that_only_the_store_tells_of_is_checked_too() {
     let room = room();
     room.open(Position(0), AccessVersion(1));
-    assert!(!room.compare(Head { position: Position(0), access: AccessVersion(1) }).begin_check);
-    assert!(room.compare(Head { position: Position(0), access: AccessVersion(2) }).begin_check);
+    assert!(!room.compare(Head { access: AccessVersion(1), ..head(0) }).begin_check);
+    assert!(room.compare(Head { access: AccessVersion(2), ..head(0) }).begin_check);
 }
 
 #[test]

@@ -214,12 +214,13 @@ pub(super) fn floor(tx: &ReadTransaction, id: ChannelId) -> Result<Position, Sto
 }
 
 pub(super) fn heads(tx: &ReadTransaction, ids: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
-    let table = tx.open_table(HEADS)?;
+    let (table, marks) = (tx.open_table(HEADS)?, tx.open_table(MARKS)?);
     let mut heads = Vec::with_capacity(ids.len());
     for id in ids {
         let Some(row) = table.get(id.0)? else { continue };
         let (head, _, _, access) = row.value();
-        heads.push((*id, Head { position: Position(head), access: AccessVersion(access) }));
+        let floor = Position(marks.get(id.0)?.map_or(0, |marks| marks.value().1));
+        heads.push((*id, Head { position: Position(head), access: AccessVersion(access), floor }));
     }
     Ok(heads)
 }

@@ -18,7 +18,7 @@ pub(super) async fn heads(mongo: &Mongo, ids: &[ChannelId]) -> Result<Vec<(Chann
     let channels = mongo.channels().clone_with_type::<HeadRow>();
     let ids = doc! { "_id": { "$in": ids.to_vec() } };
     let read = mongo.calls.run((channels, ids), async |(channels, ids)| {
-        let found = channels.find(ids).projection(doc! { "head": 1, "access": 1 });
+        let found = channels.find(ids).projection(doc! { "head": 1, "access": 1, "floor": 1 });
         found.await?.try_collect::<Vec<_>>().await
     });
     read.await?.into_iter().map(HeadRow::head).collect()

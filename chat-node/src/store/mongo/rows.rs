@@ -50,6 +50,7 @@ pub(super) struct HeadRow {
     id: i64,
     head: i64,
     access: i64,
+    floor: i64,
 }
 
 /// Of a channel, what its last reservation made of it.
@@ -63,7 +64,8 @@ pub(super) struct ReservedRow {
 impl HeadRow {
     pub fn head(self) -> Result<(ChannelId, Head), StoreError> {
         let (position, access) = (Position(unsigned(self.head)?), AccessVersion(unsigned(self.access)?));
-        Ok((ChannelId(unsigned(self.id)?), Head { position, access }))
+        let floor = Position(unsigned(self.floor)?);
+        Ok((ChannelId(unsigned(self.id)?), Head { position, access, floor }))
     }
 }
 

@@ -37,7 +37,10 @@ impl Tables {
     }
 
     pub fn heads(&self, ids: &[ChannelId]) -> Vec<(ChannelId, Head)> {
-        let head = |row: &ChannelRow| Head { position: row.channel.head, access: row.channel.access };
+        let head = |row: &ChannelRow| {
+            let Channel { head: position, access, floor, .. } = row.channel;
+            Head { position, access, floor }
+        };
         ids.iter().filter_map(|id| self.channels.get(id).map(|row| (*id, head(row)))).collect()
     }
 

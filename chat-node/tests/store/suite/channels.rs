@@ -47,7 +47,7 @@ pub async fn heads_are_told_of_the_channels_that_exist(fixture: Fixture) {
     let access = node.bump(GroupId::OFFICIAL, &Concerned::Everyone).await.unwrap().unwrap();
     let mut heads = node.heads(&[direct, ChannelId(9_999), OFFICIAL]).await.unwrap();
     heads.sort();
-    let head = |position, access| Head { position: Position(position), access };
+    let head = |position, access| Head { position: Position(position), access, floor: Position(0) };
     assert_eq!(heads, [(OFFICIAL, head(3, access)), (direct, head(0, AccessVersion(0)))]);
     assert_eq!(node.heads(&[]).await, Ok(vec![]));
 }

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use chat_node::channels::log::Log;
 use chat_node::ids::snowflake::Snowflakes;
-use chat_node::ids::{ChannelId, MessageId, Position};
+use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position};
 use chat_node::protocol::message::{Change, Entry, Message};
 use chat_node::store::bucket::Bucket;
-use chat_node::store::{Around, Inserted, Store};
+use chat_node::store::{Around, Head, Inserted, Store};
 
 use super::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, flakes, message, put, put_change, user, void, wanted};
 use super::log::node as log_node;
@@ -96,7 +96,8 @@ pub async fn dropping_everything_keeps_the_head(fixture: Fixture) {
     assert_eq!(node.drop_bucket(OFFICIAL, bucket(500)).await, Ok(Position(20)));
     assert_eq!(positions(&*node).await, Vec::<u64>::new());
     assert_eq!(node.history(OFFICIAL, Around::After(MessageId(0)), 10).await, Ok(vec![]));
-    assert_eq!(node.channel(OFFICIAL).await.unwrap().map(|channel| channel.head), Some(Position(20)));
+    let head = Head { position: Position(20), access: AccessVersion(0), floor: Position(20) };
+    assert_eq!(node.heads(&[OFFICIAL]).await, Ok(vec![(OFFICIAL, head)]));
     assert_eq!(node.reserve(OFFICIAL, wanted(1), 0).await.unwrap().first, Position(21));
     assert_eq!(node.drop_bucket(OFFICIAL, bucket(500)).await, Ok(Position(20)), "nothing of it is there");
     assert_eq!(node.drop_bucket(ChannelId(42), bucket(500)).await, Ok(Position(0)));
