@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One comparison with the store's clock, exact to half the time that the answer took.
+/// An answer that took longer is no better than what was known before it: clocks drift less in the time between two.
+const PRECISE: Duration = Duration::from_millis(100);
+
+/// One comparison with the store's clock, exact to half the time that a prompt answer took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreTime {
     at: Instant,
@@ -28,10 +31,15 @@ impl StoreTime {
     /// The farthest that a machine's clock may be off, in ms, for the node to serve: tokens expire by that clock.
     pub const TOLERATED_SKEW_MS: u64 = 5_000;
 
-    /// From the store's answer `store_ms`, taken to be made half-way.
-    pub fn measured(asked: Asked, store_ms: u64) -> Self {
-        let half = asked.until.saturating_duration_since(asked.from) / 2;
-        let store_ms = store_ms.saturating_add(millis(half));
+    /// From the store's answer `store_ms`, taken to be made half-way. An answer that took long says little: if there is
+    /// an earlier comparison, it holds as far as the answer allows.
+    pub fn measured(asked: Asked, store_ms: u64, earlier: Option<Self>) -> Self {
+        let took = asked.until.saturating_duration_since(asked.from);
+        let latest_ms = store_ms.saturating_add(millis(took));
+        let store_ms = match earlier {
+            Some(earlier) if took > PRECISE => earlier.now_ms(asked.until).clamp(store_ms, latest_ms),
+            _ => store_ms.saturating_add(millis(took / 2)),
+        };
         let skew_ms = i64::try_from(i128::from(asked.wall_ms) - i128::from(store_ms)).unwrap_or(i64::MAX);
         Self { at: asked.until, store_ms, skew_ms }
     }
@@ -63,13 +71,27 @@ mod tests {
     fn measured(wall_ms: u64, took_ms: u64, store_ms: u64) -> StoreTime {
         let from = Instant::now();
         let until = from + Duration::from_millis(took_ms);
-        StoreTime::measured(Asked { from, until, wall_ms }, store_ms)
+        StoreTime::measured(Asked { from, until, wall_ms }, store_ms, None)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_answer_is_taken_to_be_made_half_way() {
         assert_eq!(measured(1_000_010, 20, 1_000_000).skew_ms(), 0);
         assert_eq!(measured(1_000_000, 0, 1_000_700).skew_ms(), -700);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_took_long_changes_only_what_cannot_be_true() {
+        let known = measured(1_000_000, 0, 1_000_000);
+        let from = Instant::now();
+        let until = from + Duration::from_secs(20);
+        // The machine says 1,020,000 when the answer is there; the store may have made it at any moment in between.
+        for (answer_ms, skew_ms) in
+            [(1_000_000, 0), (1_013_000, 0), (1_020_000, 0), (1_021_000, -1_000), (990_000, 10_000)]
+        {
+            let asked = Asked { from, until, wall_ms: 1_020_000 };
+            assert_eq!(StoreTime::measured(asked, answer_ms, Some(known)).skew_ms(), skew_ms, "{answer_ms}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

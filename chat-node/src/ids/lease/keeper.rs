@@ -86,9 +86,12 @@ impl Keeper {
         let from = clock.monotonic();
         let store_ms = self.store.now_ms().await?;
         let until = clock.monotonic();
-        let time = StoreTime::measured(Asked { from, until, wall_ms: clock.wall_ms() }, store_ms);
+        let asked = Asked { from, until, wall_ms: clock.wall_ms() };
         let (lease, until_ms) = {
             let mut state = self.ids.state();
+            let earlier = state.store_time;
+            let time = StoreTime::measured(asked, store_ms, earlier);
+            tell(earlier, time);
             state.store_time = Some(time);
             let Some(tenure) = &state.tenure else { return Ok(None) };
             let free_from_ms = time.now_ms(until).max(tenure.lease().used_until_ms);
@@ -148,5 +151,17 @@ impl Keeper {
         if let Err(error) = self.store.lease_release(&held.0, held.1).await {
             warn!(%error, "the server id was not given back; it is free again in {} s", TTL.as_secs());
         }
+    }
+}
+
+/// Logs when the machine's clock becomes wrong, and when it is right again.
+fn tell(earlier: Option<StoreTime>, time: StoreTime) {
+    let skew_ms = time.skew_ms();
+    match (earlier.is_none_or(|earlier| earlier.is_tolerable()), time.is_tolerable()) {
+        (true, false) => {
+            warn!(skew_ms, "this machine's clock is too far from the store's: set it; not ready until then")
+        }
+        (false, true) => info!(skew_ms, "this machine's clock is near the store's again"),
+        (true, true) | (false, false) => {}
     }
 }
