@@ -103,8 +103,25 @@ impl Embedded {
         &self,
         work: impl Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_with(Durability::Immediate, work).await
+    }
+
+    /// Writes what need not be on disk before the answer. It is when something else has to be, at the latest when the
+    /// lease is renewed.
+    async fn write_lazily<T: Send + 'static>(
+        &self,
+        work: impl Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_with(Durability::None, work).await
+    }
+
+    async fn write_with<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let writer = self.writer.clone();
-        self.blocking(move || writer.write(Durability::Immediate, work)).await
+        self.blocking(move || writer.write(durability, work)).await
     }
 
     /// Runs `work` where it may block, with a bound on how many do.
@@ -208,10 +225,8 @@ impl LogStore for Embedded {
         wanted: Reserve,
         now_ms: u64,
     ) -> Result<Reservation, StoreError> {
-        let writer = self.writer.clone();
-        let work = move |tx: &WriteTransaction| channels::reserve(tx, channel, wanted, now_ms);
-        // Need not be on disk: the insert that follows takes it along, and without one nobody has seen it.
-        self.blocking(move || writer.write(Durability::None, work)).await
+        // The insert that follows takes it along, and without one nobody has seen it.
+        self.write_lazily(move |tx| channels::reserve(tx, channel, wanted, now_ms)).await
     }
 
     async fn insert(&self, new: &[Entry]) -> Result<Vec<Inserted>, StoreError> {

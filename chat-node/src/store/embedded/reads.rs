@@ -17,7 +17,8 @@ impl ReadStore for Embedded {
         position: Position,
     ) -> Result<Position, StoreError> {
         let user = user.clone();
-        self.write(move |tx| set(tx, &user, channel, position)).await
+        // A crash can cost some seconds of it, and no more than another look at what was read.
+        self.write_lazily(move |tx| set(tx, &user, channel, position)).await
     }
 
     async fn reads(
