@@ -51,6 +51,9 @@ pub struct Options {
     /// `limits` of the settings
     #[arg(long, env = "VT_LIMITS", value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub limits: Vec<String>,
+    /// How long clients are spread over when the node goes, as 20s; it goes before `drainWindow` of the settings
+    #[arg(long, env = "VT_DRAIN_WINDOW", value_name = "TIME")]
+    pub drain_window: Option<crds::Duration>,
     /// Let anybody sign in under any name, although others than this machine can connect
     #[arg(long, env = "VT_DEV_LOGIN")]
     pub dev_login: bool,
@@ -190,10 +193,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load(options: Options) -> Result<Self, ConfigError> {
-        let settings = match &options.config {
+        let mut settings = match &options.config {
             Some(path) => read_settings(path)?,
             None => alone(),
         };
+        settings.drain_window = options.drain_window.unwrap_or(settings.drain_window);
         let root = options.bindings.as_deref();
         let mongo = root.map(bindings::mongodb).transpose()?.flatten();
         let rabbitmq = root.map(bindings::rabbitmq).transpose()?.flatten();

@@ -136,6 +136,20 @@ fn a_development_login_beside_keys_stays_off() {
 }
 
 #[test]
+fn the_drain_window_of_the_pod_goes_before_that_of_newer_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    let settings = NodeConfig { drain_window: crds::Duration::seconds(120), ..alone() };
+    fs::write(&path, serde_yaml::to_string(&settings).unwrap()).unwrap();
+    let window = |arguments: &[&str]| {
+        let options = Options { config: Some(path.clone()), ..options(arguments) };
+        Config::load(options).unwrap().settings.drain_window
+    };
+    assert_eq!(window(&[]), crds::Duration::seconds(120));
+    assert_eq!(window(&["--drain-window", "20s"]), crds::Duration::seconds(20));
+}
+
+#[test]
 fn a_wrong_file_is_explained() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.yaml");

@@ -31,8 +31,8 @@ pub enum ImagePullPolicy {
 ))]
 #[x_kube(validation = (
     "!has(self.env) || self.env.all(one, !(one.name in \
-     ['VT_CONFIG', 'VT_LISTEN', 'VT_ADMIN_LISTEN', 'POD_NAME', 'SERVICE_BINDING_ROOT']))",
-    "env: VT_CONFIG, VT_LISTEN, VT_ADMIN_LISTEN, POD_NAME and SERVICE_BINDING_ROOT are the operator's"
+     ['VT_CONFIG', 'VT_LISTEN', 'VT_ADMIN_LISTEN', 'VT_DRAIN_WINDOW', 'POD_NAME', 'SERVICE_BINDING_ROOT']))",
+    "env: VT_CONFIG, VT_LISTEN, VT_ADMIN_LISTEN, VT_DRAIN_WINDOW, POD_NAME and SERVICE_BINDING_ROOT are the operator's"
 ))]
 pub struct PodSettings {
     /// Requests and limits; 100m CPU, 128Mi to 512Mi memory if absent.

@@ -72,6 +72,9 @@ fn environment(spec: &VibeTalkClusterSpec) -> Vec<EnvVar> {
         value("VT_CONFIG", crds::node::CONFIG_PATH.to_owned()),
         value("VT_LISTEN", format!("0.0.0.0:{}", crds::node::CHAT_PORT)),
         value("VT_ADMIN_LISTEN", format!("0.0.0.0:{}", crds::node::ADMIN_PORT)),
+        // Beside the grace period. A pod of an earlier revision may start when the settings are newer already, and would
+        // be killed before it has drained.
+        value("VT_DRAIN_WINDOW", spec.drain.window.to_string()),
         value(crds::binding::ROOT_ENV, crds::binding::ROOT.to_owned()),
         EnvVar {
             name: "POD_NAME".to_owned(),

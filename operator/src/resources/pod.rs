@@ -145,10 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_has_the_drain_window_and_more_to_end() {
+    fn a_pod_knows_its_drain_window_and_has_that_and_more_to_end() {
         let cluster = fixture::cluster(|spec| spec["drain"]["window"] = "2m".into());
         let pod = pod_of(&cluster);
         assert_eq!(pod.termination_grace_period_seconds, Some(140));
+        let env = pod.containers[0].env.clone().unwrap();
+        let window = env.into_iter().find(|one| one.name == "VT_DRAIN_WINDOW").unwrap().value;
+        assert_eq!(window.as_deref(), Some("2m"));
     }
 
     #[test]
