@@ -4,10 +4,11 @@ mod partitions;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use crds::{VibeTalkCluster, VibeTalkClusterSpec};
+use anyhow::{Context, Result, bail, ensure};
+use crds::VibeTalkCluster;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Map, Value, json};
@@ -58,7 +59,7 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 pub struct LocalCluster {
     client: Client,
     /// How the example was before.
-    before: VibeTalkClusterSpec,
+    before: VibeTalkCluster,
 }
 
 /// The example on the local cluster, with the key that its links are signed with.
@@ -88,7 +89,7 @@ impl LocalCluster {
     /// Raises the example's limits, and merges `spec` into it; back when it is ready again.
     async fn change(client: Client, spec: &Map<String, Value>) -> Result<Self> {
         let clusters: Api<VibeTalkCluster> = Api::namespaced(client.clone(), DEMO_NAMESPACE);
-        let before = clusters.get(DEMO).await.context("the example is not there; run `cargo e2e up`")?.spec;
+        let before = clusters.get(DEMO).await.context("the example is not there; run `cargo e2e up`")?;
         let cluster = Self { client, before };
         match cluster.become_like(spec).await {
             Ok(()) => Ok(cluster),
@@ -102,7 +103,29 @@ impl LocalCluster {
     async fn become_like(&self, spec: &Map<String, Value>) -> Result<()> {
         self.merge(&json!({ "limits": limits() })).await?;
         self.merge(&json!(spec)).await.context("the profile's `cluster` is refused")?;
+        self.start_anew().await?;
         self.until_ready().await
+    }
+
+    /// Deletes the example and makes it again. Its chat nodes would replace each other one by one, a drain window apart,
+    /// and be at it still when the users have come.
+    async fn start_anew(&self) -> Result<()> {
+        let clusters = self.examples();
+        let now = clusters.get(DEMO).await?;
+        clusters.delete(DEMO, &DeleteParams::default()).await?;
+        eventually("the example is gone", READY_WITHIN, || self.is_gone()).await?;
+        clusters
+            .create(&PostParams::default(), &same(now))
+            .await
+            .context("the example cannot be made again")?;
+        Ok(())
+    }
+
+    async fn is_gone(&self) -> Result<()> {
+        let gone = self.examples().get_opt(DEMO).await?.is_none();
+        let left = self.chat_nodes().list_metadata(&ListParams::default().labels(CHAT_NODES)).await?.items;
+        ensure!(gone && left.is_empty(), "{} chat nodes are left", left.len());
+        Ok(())
     }
 
     async fn until_ready(&self) -> Result<()> {
@@ -114,9 +137,11 @@ impl LocalCluster {
     pub async fn restore(&self) -> Result<()> {
         let clusters = self.examples();
         let put = || async {
+            let Some(mut now) = clusters.get_opt(DEMO).await? else {
+                return Ok(clusters.create(&PostParams::default(), &same(self.before.clone())).await?);
+            };
             // Fails if somebody has changed it in between; then once more.
-            let mut now = clusters.get(DEMO).await?;
-            now.spec = self.before.clone();
+            now.spec = self.before.spec.clone();
             Ok(clusters.replace(DEMO, &PostParams::default(), &now).await?)
         };
         eventually("the example is what it was", READY_WITHIN, put).await.map(drop)
@@ -135,7 +160,7 @@ impl LocalCluster {
     }
 
     async fn kill_node(&self) -> Result<()> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), DEMO_NAMESPACE);
+        let pods = self.chat_nodes();
         let nodes = pods.list_metadata(&ListParams::default().labels(CHAT_NODES)).await?;
         let node = nodes.items.into_iter().next().context("the example has no chat nodes")?;
         pods.delete(&node.name_any(), &DeleteParams::default().grace_period(0)).await?;
@@ -151,4 +176,16 @@ impl LocalCluster {
     fn examples(&self) -> Api<VibeTalkCluster> {
         Api::namespaced(self.client.clone(), DEMO_NAMESPACE)
     }
+
+    fn chat_nodes(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), DEMO_NAMESPACE)
+    }
+}
+
+/// The same example, to be made again.
+fn same(example: VibeTalkCluster) -> VibeTalkCluster {
+    let ObjectMeta { labels, annotations, .. } = example.metadata;
+    let (name, namespace) = (Some(DEMO.to_owned()), Some(DEMO_NAMESPACE.to_owned()));
+    let metadata = ObjectMeta { name, namespace, labels, annotations, ..ObjectMeta::default() };
+    VibeTalkCluster { metadata, spec: example.spec, status: None }
 }
