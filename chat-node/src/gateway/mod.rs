@@ -10,6 +10,7 @@ mod place;
 mod request;
 mod sign_in;
 pub mod transport;
+mod turns;
 pub mod websocket;
 mod work;
 
@@ -23,8 +24,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::attachment::Lingering;
 use self::driver::Entered;
-pub use self::sign_in::{Turns, Written};
+pub use self::sign_in::Written;
 pub use self::transport::{Incoming, Transport};
+pub use self::turns::Turns;
 use crate::auth::Tokens;
 use crate::bus::Bus;
 use crate::channels::Channels;
