@@ -1,25 +1,25 @@
-//! Drives one session over one transport: does what the session says, tells it what happened, decides nothing.
+//! Drives one session over one transport: does what the session says ([`outputs`]), tells it what happened, decides
+//! nothing.
+
+mod outputs;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::outputs::Next;
 use super::Gateway;
 use super::place::Place;
-use super::sign_in::welcome;
-use super::transport::{Gone, Incoming, Transport};
+use super::transport::{Fed, Flushed, Incoming, Transport};
 use super::work::{Finished, Work};
 use crate::auth::Identity;
-use crate::channels::follow::Follower;
 use crate::error::CloseReason;
 use crate::hub::connections::{ConnectionId, Order, OrderReceiver};
 use crate::hub::send_queue::{Due, SendQueue, SendQueueReader};
-use crate::ids::{ChannelId, Position, ServerId};
-use crate::protocol::codec::{self, Encoded};
-use crate::protocol::cursors::Cursors;
-use crate::protocol::frame::{Draft, Fetch, Identify, ServerFrame};
+use crate::ids::ServerId;
+use crate::protocol::codec::Encoded;
 use crate::protocol::message::User;
-use crate::session::{Form, IdentifyRefusal, Input, Output, Request, Sent, Session, Watched};
+use crate::session::{Form, IdentifyRefusal, Input, Request, Session, Watched};
 
 /// How long the last frames and the close may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -121,38 +121,53 @@ impl Driver {
 
     async fn run(&mut self, transport: &mut impl Transport) -> End {
         loop {
-            if let Err(end) = self.do_outputs(transport).await {
-                return end;
-            }
-            let happened = self.wait(transport).await;
-            if let Err(end) = self.take_in(happened, transport).await {
+            if let Err(end) = self.step(transport).await {
                 return end;
             }
         }
     }
 
-    async fn do_outputs(&mut self, transport: &mut impl Transport) -> Result<(), End> {
-        let limit = self.gateway.limits.write;
-        while let Some(output) = self.session.poll() {
-            match output {
-                Output::Write(frame) => within_limits(&self.reader, limit, transport.feed(frame)).await?,
-                Output::Queue(frame) => self.queue.push(&frame),
-                Output::Identify(identify) => self.identify(identify),
-                Output::Welcome(cursors) => self.welcome_caller(cursors),
-                Output::Send(draft) => self.send(draft),
-                Output::Cursors(cursors) => transport.begin(cursors),
-                Output::Follow { channel, after } => self.follow(channel, after),
-                Output::Unfollow(channel) => self.unfollow(channel),
-                Output::Fetch(fetch) => self.fetch(fetch),
-                Output::AcknowledgeHeartbeat => self.acknowledge_heartbeat(),
-                Output::Typing(channel) => self.typing(channel),
-                Output::MarkRead { channel, position } => self.mark_read(channel, position),
-                Output::Watch(users) => self.watch(users),
-                Output::End => return Err(self.complete(transport).await),
-                Output::Close(reason) => return Err(End::Closed(reason)),
+    /// Most connections are in here, in [`Self::wait`], most of the time: what is seldom, and larger, is boxed.
+    async fn step(&mut self, transport: &mut impl Transport) -> Result<(), End> {
+        loop {
+            match self.do_outputs(transport)? {
+                Next::Wait => break,
+                Next::Write => self.flush(transport).await?,
+                Next::Complete => return Err(Box::pin(self.complete(transport)).await),
             }
         }
-        within_limits(&self.reader, limit, transport.flush()).await
+        self.flush(transport).await?;
+        let happened = self.wait(transport).await;
+        let frames = self.take_in(happened)?;
+        if frames.is_empty() { Ok(()) } else { Box::pin(self.write(frames, transport)).await }
+    }
+
+    async fn flush(&mut self, transport: &mut impl Transport) -> Result<(), End> {
+        match transport.write() {
+            Flushed::All => Ok(()),
+            Flushed::Stalled => Box::pin(self.flush_slowly(transport)).await,
+            Flushed::Broken => Err(End::Gone),
+        }
+    }
+
+    /// Writes what was fed, unless that takes too long or so much waits behind it that the client is too slow.
+    async fn flush_slowly(&mut self, transport: &mut impl Transport) -> Result<(), End> {
+        let writing = async {
+            loop {
+                transport.writable().await;
+                match transport.write() {
+                    Flushed::All => return Ok(()),
+                    Flushed::Stalled => {}
+                    Flushed::Broken => return Err(End::Gone),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            written = writing => written,
+            () = self.reader.overflowed() => Err(End::Closed(CloseReason::Slow)),
+            () = tokio::time::sleep(self.gateway.limits.write) => Err(End::Closed(CloseReason::Slow)),
+        }
     }
 
     async fn wait(&mut self, transport: &mut impl Transport) -> Happened {
@@ -170,7 +185,8 @@ impl Driver {
         }
     }
 
-    async fn take_in(&mut self, happened: Happened, transport: &mut impl Transport) -> Result<(), End> {
+    /// Gives frames that are to be written.
+    fn take_in(&mut self, happened: Happened) -> Result<Vec<Encoded>, End> {
         let now = now();
         match happened {
             Happened::Incoming(Incoming::Text(text)) => self.session.handle(Input::Text(&text), now),
@@ -178,7 +194,7 @@ impl Driver {
             Happened::Incoming(Incoming::Oversize) => self.session.handle(Input::Oversize, now),
             Happened::Incoming(Incoming::Control) => {}
             Happened::Incoming(Incoming::Gone) | Happened::Order(None) => return Err(End::Gone),
-            Happened::Due(Due::Frames(frames)) => self.write(frames, transport).await?,
+            Happened::Due(Due::Frames(frames)) => return Ok(frames),
             // A flush follows anyway.
             Happened::Due(Due::Stalled) => self.count_dropped(),
             Happened::Finished(finished) => self.finished(finished, now),
@@ -193,7 +209,7 @@ impl Driver {
             Happened::Overflow => self.session.handle(Input::Overflow, now),
             Happened::Timeout => self.session.handle(Input::Timeout, now),
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn count_dropped(&self) {
@@ -203,7 +219,9 @@ impl Driver {
     async fn write(&mut self, frames: Vec<Encoded>, transport: &mut impl Transport) -> Result<(), End> {
         self.count_dropped();
         for frame in frames {
-            within_limits(&self.reader, self.gateway.limits.write, transport.feed(frame)).await?;
+            if transport.feed(frame) == Fed::Full {
+                self.flush(transport).await?;
+            }
         }
         Ok(())
     }
@@ -246,111 +264,6 @@ impl Driver {
             Finished::Silent(Err(problem)) | Finished::Watched(Err(problem)) => Input::Refused(problem),
         };
         self.session.handle(input, now);
-    }
-
-    fn identify(&mut self, identify: Identify) {
-        let tokens = Arc::clone(&self.gateway.tokens);
-        self.work.push(async move {
-            let cursors = Cursors(identify.cursors);
-            Finished::Verified { cursors, result: tokens.identify(&identify.token).await }
-        });
-    }
-
-    fn welcome_caller(&mut self, cursors: Cursors) {
-        match self.caller.take() {
-            Some(identity) => self.welcome(identity, cursors),
-            None => self.refuse(IdentifyRefusal::BadToken("there is none".to_owned())),
-        }
-    }
-
-    fn welcome(&mut self, identity: Identity, cursors: Cursors) {
-        if self.place.sign_in(&identity.user.id).is_err() {
-            return self.refuse(IdentifyRefusal::TooManyConnections);
-        }
-        let (gateway, whose) = (Arc::clone(&self.gateway), (self.place.connection, identity));
-        self.work.push(async move { Finished::Identified(welcome(&gateway, whose, &cursors, now()).await) });
-    }
-
-    fn refuse(&mut self, refusal: IdentifyRefusal) {
-        self.work.push(std::future::ready(Finished::Identified(Err(refusal))));
-    }
-
-    fn send(&mut self, draft: Draft) {
-        let Some(user) = self.user.clone() else { return };
-        let channels = Arc::clone(&self.gateway.channels);
-        self.work.push(async move {
-            let nonce = draft.nonce.clone();
-            let result = channels.send(&user, draft).await.map(|message| Sent::of(&message));
-            Finished::Sent { nonce, result }
-        });
-    }
-
-    fn follow(&mut self, channel: ChannelId, after: Position) {
-        self.place.follows(channel);
-        let channels = Arc::clone(&self.gateway.channels);
-        let Some(User { id: user, .. }) = self.user.clone() else { return };
-        let follower = Follower { connection: self.place.connection, user, queue: self.queue.clone() };
-        self.work.push_follow(channel, async move { channels.follow(&follower, channel, after).await });
-    }
-
-    fn unfollow(&mut self, channel: ChannelId) {
-        self.work.break_off(channel);
-        self.place.leaves(channel);
-        if !self.watched.is_empty() {
-            // It may have been what let the user know of some of them.
-            self.watch(self.watched.clone());
-        }
-    }
-
-    fn fetch(&mut self, fetch: Fetch) {
-        let Some(user) = self.user.clone() else { return };
-        let channels = Arc::clone(&self.gateway.channels);
-        self.work
-            .push(async move { Finished::Fetched { fetch, result: channels.fetch(&user.id, fetch).await } });
-    }
-
-    fn acknowledge_heartbeat(&self) {
-        let heads = self.place.heads();
-        self.queue.push(&codec::encode(&ServerFrame::HeartbeatAck { heads: &heads }));
-    }
-
-    fn typing(&mut self, channel: ChannelId) {
-        let Some(user) = self.user.clone() else { return };
-        let channels = Arc::clone(&self.gateway.channels);
-        self.work.push(async move { Finished::Silent(channels.typing(&user.id, channel).await) });
-    }
-
-    fn mark_read(&mut self, channel: ChannelId, position: Position) {
-        let Some(user) = self.user.clone() else { return };
-        let channels = Arc::clone(&self.gateway.channels);
-        self.work.push(async move {
-            Finished::Silent(channels.mark_read(&user.id, channel, position).await.map(drop))
-        });
-    }
-
-    fn watch(&mut self, users: Watched) {
-        let Some(user) = self.user.clone() else { return };
-        let channels = Arc::clone(&self.gateway.channels);
-        self.work.push(async move { Finished::Watched(channels.acquaintances(&user.id, users).await) });
-    }
-
-    fn watched(&mut self, users: Watched) {
-        self.gateway.presence.watch(self.place.connection, &self.queue, &users);
-        self.watched = users;
-    }
-}
-
-/// Awaits a write, unless it takes too long or so much waits behind it that the client is too slow.
-async fn within_limits(
-    reader: &SendQueueReader,
-    limit: Duration,
-    write: impl Future<Output = Result<(), Gone>>,
-) -> Result<(), End> {
-    tokio::select! {
-        biased;
-        written = write => written.map_err(|Gone| End::Gone),
-        () = reader.overflowed() => Err(End::Closed(CloseReason::Slow)),
-        () = tokio::time::sleep(limit) => Err(End::Closed(CloseReason::Slow)),
     }
 }
 

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +22,7 @@ use super::Gateway;
 use super::batch::Batch;
 use super::driver::answer;
 use super::request::{Asked, CursorParameter, Events};
-use super::transport::{Gone, Incoming, Transport};
+use super::transport::{Fed, Flushed, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
 use crate::protocol::codec::Encoded;
 use crate::protocol::cursors::Cursors;
@@ -101,20 +102,13 @@ struct StreamTransport {
     comment: bool,
 }
 
-impl StreamTransport {
-    async fn write(&mut self, text: String) -> Result<(), Gone> {
-        // The place of the next one is given back if the write is broken off.
-        self.parts.send(Part::Text(text.into())).await.map_err(|_| Gone)
-    }
-
-    /// The event of the batch. A frame is JSON without line ends, so one line holds it all.
-    fn event(&mut self) -> String {
-        let frames = self.batch.take_json();
-        let mut event = String::with_capacity(frames.len() + 64);
-        // Writing to a string does not fail.
-        let _ = write!(event, "id: {}\ndata: {frames}\n\n", self.batch.cursors);
-        event
-    }
+/// The event of a batch. A frame is JSON without line ends, so one line holds it all.
+fn event(batch: &mut Batch) -> String {
+    let frames = batch.take_json();
+    let mut event = String::with_capacity(frames.len() + 64);
+    // Writing to a string does not fail.
+    let _ = write!(event, "id: {}\ndata: {frames}\n\n", batch.cursors);
+    event
 }
 
 impl Transport for StreamTransport {
@@ -129,22 +123,36 @@ impl Transport for StreamTransport {
         }
     }
 
-    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
+    fn feed(&mut self, frame: Encoded) -> Fed {
         self.batch.add(frame);
-        if self.batch.bytes() >= BATCH_BYTES { self.flush().await } else { Ok(()) }
+        if self.batch.bytes() >= BATCH_BYTES { Fed::Full } else { Fed::Room }
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        if !self.batch.is_empty() {
-            self.comment = false;
-            let event = self.event();
-            return self.write(event).await;
+    fn write(&mut self) -> Flushed {
+        if self.batch.is_empty() && !self.comment {
+            return Flushed::All;
         }
-        if std::mem::take(&mut self.comment) { self.write(":\n\n".to_owned()).await } else { Ok(()) }
+        match self.parts.try_reserve() {
+            Ok(place) => {
+                let text = if self.batch.is_empty() { ":\n\n".to_owned() } else { event(&mut self.batch) };
+                self.comment = false;
+                place.send(Part::Text(text.into()));
+                Flushed::All
+            }
+            Err(TrySendError::Full(())) => Flushed::Stalled,
+            Err(TrySendError::Closed(())) => Flushed::Broken,
+        }
+    }
+
+    async fn writable(&mut self) {
+        // The place is given back, and nobody else takes it.
+        let _ = self.parts.reserve().await;
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        let _ = self.flush().await;
+        while self.write() == Flushed::Stalled {
+            self.writable().await;
+        }
         // Whoever does not take it is gone.
         let _ = self.parts.send(Part::Closed(reason)).await;
     }

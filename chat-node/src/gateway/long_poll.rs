@@ -15,7 +15,7 @@ use super::Gateway;
 use super::batch::Batch;
 use super::driver::answer;
 use super::request::{Asked, CursorParameter, Events, WaitParameter};
-use super::transport::{Gone, Incoming, Transport};
+use super::transport::{Fed, Flushed, Incoming, Transport};
 use crate::error::{CloseReason, Problem};
 use crate::protocol::codec::Encoded;
 use crate::protocol::cursors::Cursors;
@@ -93,7 +93,7 @@ impl Transport for PollTransport {
         Incoming::Gone
     }
 
-    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
+    fn feed(&mut self, frame: Encoded) -> Fed {
         if !self.is_full() {
             self.batch.add(frame);
         }
@@ -102,12 +102,14 @@ impl Transport for PollTransport {
         if self.is_full() {
             self.complete_at = Some(now);
         }
-        Ok(())
+        Fed::Room
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        Ok(())
+    fn write(&mut self) -> Flushed {
+        Flushed::All
     }
+
+    async fn writable(&mut self) {}
 
     async fn close(&mut self, reason: CloseReason) {
         self.closed = Some(reason);

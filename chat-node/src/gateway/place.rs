@@ -1,13 +1,13 @@
 //! That a connection is there, as the rest of the node knows it; taken back when dropped, however the connection
 //! ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Gateway;
 use super::attachment::Attachment;
 use crate::hub::connections::{ConnectionId, TooManyConnections};
-use crate::ids::{ChannelId, Position, UserId};
+use crate::ids::{ChannelId, ChannelSet, Position, UserId};
 use crate::metrics::Transport;
 use crate::session::Form;
 
@@ -17,15 +17,15 @@ pub(super) struct Place {
     pub connection: ConnectionId,
     form: Form,
     attachment: Option<Attachment>,
-    following: BTreeSet<ChannelId>,
+    following: ChannelSet,
     /// Those of `following` whose events have been queued up to the room's last one.
-    joined: BTreeSet<ChannelId>,
+    joined: ChannelSet,
 }
 
 impl Place {
     pub fn new(gateway: Arc<Gateway>, connection: ConnectionId, form: Form) -> Self {
         gateway.metrics.connections(transport(form)).inc();
-        let (following, joined) = (BTreeSet::new(), BTreeSet::new());
+        let (following, joined) = (ChannelSet::default(), ChannelSet::default());
         Self { gateway, connection, form, attachment: None, following, joined }
     }
 
@@ -43,15 +43,15 @@ impl Place {
 
     /// Notes that a channel's events have been queued as far as there are any, and will be.
     pub fn joined(&mut self, channel: ChannelId) {
-        if self.following.contains(&channel) {
+        if self.following.contains(channel) {
             self.joined.insert(channel);
         }
     }
 
     /// Ends the following of a channel.
     pub fn leaves(&mut self, channel: ChannelId) {
-        self.following.remove(&channel);
-        self.joined.remove(&channel);
+        self.following.remove(channel);
+        self.joined.remove(channel);
         self.gateway.hub.leave(self.connection, [&channel]);
     }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use crate::error::CloseReason;
+pub use crate::hub::send_queue::Flushed;
 use crate::protocol::codec::Encoded;
 use crate::protocol::cursors::Cursors;
 
@@ -21,20 +22,28 @@ pub enum Incoming {
     Gone,
 }
 
-/// The client is gone.
+/// Whether a transport takes a further frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
+pub enum Fed {
+    /// It does.
+    Room,
+    /// Only when this one is written.
+    Full,
+}
 
 /// A way to one client.
 pub trait Transport: Send {
     /// Waits for what the client says. Nothing is lost if the future is dropped.
     fn receive(&mut self) -> impl Future<Output = Incoming> + Send;
 
-    /// Takes a frame, to be written with others; waits while too much is unwritten.
-    fn feed(&mut self, frame: Encoded) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Takes a frame, to be written with others.
+    fn feed(&mut self, frame: Encoded) -> Fed;
 
-    /// Writes all that was fed.
-    fn flush(&mut self) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Writes what was fed, as far as it goes at once.
+    fn write(&mut self) -> Flushed;
+
+    /// Waits until more can be written, or the client is gone. Nothing is lost if the future is dropped.
+    fn writable(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Says why, and closes.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;

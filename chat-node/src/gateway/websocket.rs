@@ -2,13 +2,16 @@
 //! queued is written by the hub's flushers, and the connection's own task only reads.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::FutureExt;
+use futures::future::OptionFuture;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -17,7 +20,7 @@ use tracing::Instrument;
 use super::Gateway;
 use super::driver::{Entered, drive};
 use super::request::From;
-use super::transport::{Gone, Incoming, Transport};
+use super::transport::{Fed, Incoming, Transport};
 use crate::error::CloseReason;
 use crate::hub::send_queue::{Flushed, Flusher, Outlet, SendQueue, Sink};
 use crate::protocol::codec::Encoded;
@@ -43,20 +46,25 @@ async fn upgrade(State(gateway): State<Arc<Gateway>>, From(address): From, hands
         Err(problem) => return problem.into_response(),
     };
     let (response, upgrade) = handshake.accept();
-    let serving = Arc::clone(&gateway);
-    let serving = async move {
-        let socket = connection(upgrade, serving.limits.frame_bytes).await;
-        match socket {
-            Some((socket, decoder)) => {
-                let flusher = serving.hub.flusher(entered.connection);
-                let transport = WebSocketTransport::new((socket, decoder), &entered, flusher);
-                drive(serving, transport, entered).await;
-            }
-            None => serving.hub.connections.remove(entered.connection),
-        }
-    };
+    // Combined like this, nothing of the beginning is kept for as long as the client stays.
+    let serving = begin(Arc::clone(&gateway), entered, upgrade).then(OptionFuture::from).map(drop);
     gateway.tracker.spawn(serving.in_current_span());
     response
+}
+
+/// Waits for the end of HTTP; then there is a client to serve.
+async fn begin(
+    gateway: Arc<Gateway>,
+    entered: Entered,
+    upgrade: OnUpgrade,
+) -> Option<impl Future<Output = ()> + Send> {
+    let Some(socket) = connection(upgrade, gateway.limits.frame_bytes).await else {
+        gateway.hub.connections.remove(entered.connection);
+        return None;
+    };
+    let flusher = gateway.hub.flusher(entered.connection);
+    let transport = WebSocketTransport::new(socket, &entered, flusher);
+    Some(drive(gateway, transport, entered))
 }
 
 /// The connection behind HTTP, and what the client has said there already. Nothing of HTTP's own buffer is kept.
@@ -83,6 +91,11 @@ impl WebSocketTransport {
         let sink: Arc<dyn Sink> = Arc::clone(&socket) as _;
         entered.reader.attach(Outlet::new(sink, flusher));
         Self { socket, decoder, queue: entered.queue.clone() }
+    }
+
+    /// Waits until there is something to read. [`TcpStream::readable`] would do, and take five times the memory.
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|context| self.socket.poll_read_ready(context)).await
     }
 
     /// Reads what has come; `false`: nothing will any more.
@@ -138,34 +151,33 @@ impl Transport for WebSocketTransport {
                 Ok(None) => {}
                 Err(violation) => return self.refuse(violation),
             }
-            if self.socket.readable().await.is_err() || !self.read() {
+            if self.readable().await.is_err() || !self.read() {
                 return Incoming::Gone;
             }
         }
     }
 
-    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
+    fn feed(&mut self, frame: Encoded) -> Fed {
         self.queue.put(frame);
-        Ok(())
+        Fed::Room
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        loop {
-            match self.queue.flush() {
-                Flushed::All => return Ok(()),
-                Flushed::Stalled => self.socket.writable().await.map_err(|_| Gone)?,
-                Flushed::Broken => return Err(Gone),
-            }
-        }
+    fn write(&mut self) -> Flushed {
+        self.queue.flush()
+    }
+
+    async fn writable(&mut self) {
+        // What is broken shows at the next write.
+        let _ = poll_fn(|context| self.socket.poll_write_ready(context)).await;
     }
 
     async fn close(&mut self, reason: CloseReason) {
         self.queue.put(Encoded::control(Frame::close(reason.code(), reason.text())));
-        if self.flush().await.is_err() {
-            return;
+        while self.write() == Flushed::Stalled {
+            self.writable().await;
         }
         // Until the client has gone, so that our close frame is not lost to a reset of the TCP connection.
-        while self.socket.readable().await.is_ok() && self.read() {
+        while self.readable().await.is_ok() && self.read() {
             self.decoder = Decoder::new(0);
         }
     }

@@ -41,16 +41,17 @@ pub(super) enum Finished {
     Silent(Result<(), Problem>),
 }
 
-/// Futures of one session. They go on only while [`Work::next`] is awaited.
+/// Futures of one session. They go on only while [`Work::next`] is awaited. Most sessions are idle: nothing is kept when
+/// nothing is under way.
 #[derive(Default)]
 pub(super) struct Work {
-    running: FuturesUnordered<BoxFuture<'static, Option<Finished>>>,
+    running: Option<FuturesUnordered<BoxFuture<'static, Option<Finished>>>>,
     follows: BTreeMap<ChannelId, AbortHandle>,
 }
 
 impl Work {
     pub fn push(&mut self, work: impl Future<Output = Finished> + Send + 'static) {
-        self.running.push(work.map(Some).boxed());
+        self.add(work.map(Some).boxed());
     }
 
     /// Adds the following of a channel, which can be broken off.
@@ -62,7 +63,7 @@ impl Work {
         let (follow, handle) = abortable(follow);
         self.break_off(channel);
         self.follows.insert(channel, handle);
-        self.running.push(
+        self.add(
             async move { follow.await.ok().map(|result| Finished::Followed { channel, result }) }.boxed(),
         );
     }
@@ -77,11 +78,19 @@ impl Work {
     /// The next that ends; `None`: nothing is under way. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Finished> {
         loop {
-            let Some(finished) = self.running.next().await? else { continue };
+            let Some(ended) = self.running.as_mut()?.next().await else {
+                (self.running, self.follows) = (None, BTreeMap::new());
+                return None;
+            };
+            let Some(finished) = ended else { continue };
             if let Finished::Followed { channel, .. } = &finished {
                 self.follows.remove(channel);
             }
             return Some(finished);
         }
+    }
+
+    fn add(&mut self, work: BoxFuture<'static, Option<Finished>>) {
+        self.running.get_or_insert_default().push(work);
     }
 }

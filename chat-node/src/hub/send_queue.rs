@@ -7,8 +7,11 @@
 mod flusher;
 mod outlet;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
+use futures::task::AtomicWaker;
 use tokio::sync::Notify;
 
 pub use self::flusher::{Flusher, Haste};
@@ -26,7 +29,7 @@ pub struct SendQueue {
     shared: Arc<Shared>,
 }
 
-/// The end of the connection's driver.
+/// The end of the connection's driver: one task waits here at a time.
 #[derive(Debug)]
 pub struct SendQueueReader {
     shared: Arc<Shared>,
@@ -36,10 +39,9 @@ pub struct SendQueueReader {
 struct Shared {
     limit: usize,
     state: Mutex<State>,
-    /// The driver has something to do.
-    due: Notify,
+    /// The driver, which may have something to do.
+    driver: AtomicWaker,
     emptied: Notify,
-    overflowed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +81,8 @@ pub fn send_queue(limit: usize) -> (SendQueue, SendQueueReader) {
     let shared = Arc::new(Shared {
         limit,
         state: Mutex::default(),
-        due: Notify::new(),
+        driver: AtomicWaker::new(),
         emptied: Notify::new(),
-        overflowed: Notify::new(),
     });
     (SendQueue { shared: Arc::clone(&shared) }, SendQueueReader { shared })
 }
@@ -124,7 +125,7 @@ impl SendQueue {
         drop(state);
         match flushed {
             Flushed::All => self.shared.emptied.notify_waiters(),
-            Flushed::Stalled | Flushed::Broken => self.shared.due.notify_one(),
+            Flushed::Stalled | Flushed::Broken => self.shared.driver.wake(),
         }
         flushed
     }
@@ -137,7 +138,7 @@ impl SendQueue {
     /// Marks the connection as too slow.
     pub fn overflow(&self) {
         self.shared.lock().overflowed = true;
-        self.shared.overflowed.notify_one();
+        self.shared.driver.wake();
     }
 
     /// Queues a stored frame, and waits while the queue is more than half full, so that room stays for live ones.
@@ -172,7 +173,7 @@ impl SendQueue {
             Some(outlet) => outlet.ask(self, haste),
             None => {
                 drop(state);
-                self.shared.due.notify_one();
+                self.shared.driver.wake();
             }
         }
     }
@@ -186,20 +187,18 @@ impl SendQueueReader {
 
     /// Waits for something to do. Nothing is lost if the future is dropped.
     pub async fn due(&self) -> Due {
-        loop {
-            let due = self.shared.due.notified();
-            let is_stalled = self.shared.lock().outlet.as_ref().map(Outlet::is_stalled);
-            match is_stalled {
-                Some(true) => return Due::Stalled,
-                Some(false) => {}
-                None => {
-                    let frames = self.take_now();
-                    if !frames.is_empty() {
-                        return Due::Frames(frames);
-                    }
-                }
-            }
-            due.await;
+        poll_fn(|context| {
+            self.shared.driver.register(context.waker());
+            self.due_now().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    fn due_now(&self) -> Option<Due> {
+        let is_stalled = self.shared.lock().outlet.as_ref().map(Outlet::is_stalled);
+        match is_stalled {
+            Some(is_stalled) => is_stalled.then_some(Due::Stalled),
+            None => Some(self.take_now()).filter(|frames| !frames.is_empty()).map(Due::Frames),
         }
     }
 
@@ -223,13 +222,11 @@ impl SendQueueReader {
 
     /// Ends when the queue has overflowed.
     pub async fn overflowed(&self) {
-        loop {
-            let overflowed = self.shared.overflowed.notified();
-            if self.shared.lock().overflowed {
-                return;
-            }
-            overflowed.await;
-        }
+        poll_fn(|context| {
+            self.shared.driver.register(context.waker());
+            if self.shared.lock().overflowed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await
     }
 }
 

@@ -6,9 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod channel_set;
 pub mod lease;
 pub mod skew;
 pub mod snowflake;
+
+pub use self::channel_set::ChannelSet;
 
 /// The text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

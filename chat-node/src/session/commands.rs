@@ -125,7 +125,7 @@ impl Session {
     /// Said more often than it is worth telling, it is not told.
     fn typing(&mut self, channel: ChannelId, now: Instant) {
         let Stage::Live(live) = &mut self.stage else { return };
-        if !live.following.contains(&channel) {
+        if !live.following.contains(channel) {
             return self.refuse(&unknown(channel), None);
         }
         if live.may_tell_typing(channel, now) {

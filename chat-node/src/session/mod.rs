@@ -19,7 +19,7 @@ mod sends;
 mod sign_in;
 mod timers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub use timers::Wake;
 use self::sends::Sends;
 use self::timers::Timers;
 use crate::error::{CloseReason, Problem};
-use crate::ids::{ChannelId, ServerId};
+use crate::ids::{ChannelId, ChannelSet, ServerId};
 use crate::limits::{Bucket, Limits};
 use crate::protocol::codec;
 use crate::protocol::cursors::Cursors;
@@ -63,9 +63,9 @@ enum Stage {
 #[derive(Debug)]
 struct Live {
     sends: Sends,
-    following: BTreeSet<ChannelId>,
+    following: ChannelSet,
     /// Those of `following` whose missed entries are not all queued yet.
-    behind: BTreeSet<ChannelId>,
+    behind: ChannelSet,
     /// Fetches under way.
     fetches: usize,
     /// When the user was last said to be writing.

@@ -20,8 +20,8 @@ impl Session {
 
     pub(super) fn withdrawn(&mut self, channel: ChannelId) {
         let Stage::Live(live) = &mut self.stage else { return };
-        if live.following.remove(&channel) {
-            live.behind.remove(&channel);
+        if live.following.remove(channel) {
+            live.behind.remove(channel);
             live.typed.remove(&channel);
             self.outputs.push_back(Output::Unfollow(channel));
             // Behind what was queued of the channel before, and before what may be queued if it comes back.
@@ -31,7 +31,7 @@ impl Session {
 
     pub(super) fn followed(&mut self, channel: ChannelId, now: Instant) {
         let Stage::Live(live) = &mut self.stage else { return };
-        live.behind.remove(&channel);
+        live.behind.remove(channel);
         self.wait_if_up_to_date(now);
     }
 

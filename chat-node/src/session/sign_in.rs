@@ -1,13 +1,13 @@
 //! From a known user to a live session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::sends::Sends;
 use super::timers::Wake;
 use super::{Form, IdentifyRefusal, Live, Output, Session, Stage, Welcome};
 use crate::error::{CloseReason, ErrorCode, Problem};
-use crate::ids::Position;
+use crate::ids::{ChannelSet, Position};
 use crate::protocol::cursors::Cursors;
 use crate::protocol::frame::{ChannelView, Event, Identify, ServerFrame};
 
@@ -52,7 +52,7 @@ impl Session {
         let follow =
             |channel: &ChannelView| Output::Follow { channel: channel.id, after: after(channel, cursors) };
         self.outputs.extend(channels.iter().map(follow));
-        let following: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
+        let following: ChannelSet = channels.iter().map(|channel| channel.id).collect();
         let sends = Sends::new(self.limits.pending_sends);
         let behind = following.clone();
         self.stage = Stage::Live(Live { sends, following, behind, fetches: 0, typed: BTreeMap::new() });
@@ -79,8 +79,8 @@ impl Session {
         for channel in channels.iter().filter(|channel| !cursors.0.contains_key(&channel.id)) {
             self.write(&ServerFrame::Event(Event::ChannelCreate { channel }));
         }
-        let known: BTreeSet<_> = channels.iter().map(|channel| channel.id).collect();
-        for channel_id in cursors.0.keys().copied().filter(|id| !known.contains(id)) {
+        let known: ChannelSet = channels.iter().map(|channel| channel.id).collect();
+        for channel_id in cursors.0.keys().copied().filter(|id| !known.contains(*id)) {
             self.write(&ServerFrame::Event(Event::ChannelDelete { channel_id }));
         }
     }

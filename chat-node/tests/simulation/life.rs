@@ -62,9 +62,13 @@ impl Life {
 
     /// Waits while the node is stopped, for ever once it is dead.
     pub async fn runs(&self) {
-        while *self.phase() != Phase::Running {
+        while !self.is_running() {
             self.resumed.notified().await;
         }
+    }
+
+    pub fn is_running(&self) -> bool {
+        *self.phase() == Phase::Running
     }
 
     pub fn is_alive(&self) -> bool {

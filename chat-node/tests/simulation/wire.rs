@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_node::error::CloseReason;
-use chat_node::gateway::transport::{Gone, Incoming, Transport};
+use chat_node::gateway::transport::{Fed, Flushed, Incoming, Transport};
 use chat_node::protocol::codec::Encoded;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -34,6 +34,8 @@ pub struct NodeEnd {
     up: mpsc::UnboundedReceiver<(Instant, String)>,
     next: Option<(Instant, String)>,
     down: mpsc::Sender<(Instant, Down)>,
+    /// Not on its way yet.
+    fed: Option<Encoded>,
 }
 
 /// What a node says.
@@ -56,7 +58,7 @@ pub fn wire(world: &Arc<World>, life: &Arc<Life>) -> (ClientEnd, NodeEnd) {
     let (down_sender, down) = arriving(life);
     let client = ClientEnd { world: Arc::clone(world), up, down };
     let (world, life) = (Arc::clone(world), Arc::clone(life));
-    (client, NodeEnd { world, life, up: up_receiver, next: None, down: down_sender })
+    (client, NodeEnd { world, life, up: up_receiver, next: None, down: down_sender, fed: None })
 }
 
 /// A way from a node to a client.
@@ -126,14 +128,29 @@ impl Transport for NodeEnd {
         self.next.take().map_or(Incoming::Gone, |(_, frame)| Incoming::Text(frame))
     }
 
-    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
-        self.life.runs().await;
-        let frame = Down::Frame(frame);
-        self.down.send((arrival(&self.world), frame)).await.map_err(|_| Gone)
+    fn feed(&mut self, frame: Encoded) -> Fed {
+        self.fed = Some(frame);
+        Fed::Full
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        Ok(())
+    fn write(&mut self) -> Flushed {
+        let Some(frame) = self.fed.take() else { return Flushed::All };
+        match self.down.try_reserve() {
+            Ok(place) if self.life.is_running() => {
+                place.send((arrival(&self.world), Down::Frame(frame)));
+                Flushed::All
+            }
+            _ if self.down.is_closed() => Flushed::Broken,
+            _ => {
+                self.fed = Some(frame);
+                Flushed::Stalled
+            }
+        }
+    }
+
+    async fn writable(&mut self) {
+        self.life.runs().await;
+        let _ = self.down.reserve().await;
     }
 
     async fn close(&mut self, reason: CloseReason) {

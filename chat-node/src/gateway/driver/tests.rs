@@ -13,10 +13,11 @@ use crate::config::{Config, Options};
 use crate::error::ErrorCode;
 use crate::gateway::long_poll;
 use crate::hub::room::Room;
-use crate::ids::UserId;
+use crate::ids::{ChannelId, Position, UserId};
 use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::node::engine::Engine;
+use crate::protocol::frame::Draft;
 use crate::protocol::message::Entry;
 use crate::store::Store;
 use crate::store::bucket::BucketLength;
@@ -59,10 +60,11 @@ async fn direct(engine: &Engine, messages: u32) -> ChannelId {
     channel
 }
 
-/// A way to a client that reads only when it is let.
+/// A way to a client that reads only when it is let, one frame at a time.
 struct Wire {
     said: mpsc::Receiver<String>,
     read: mpsc::Sender<String>,
+    fed: Option<String>,
 }
 
 impl Transport for Wire {
@@ -70,12 +72,27 @@ impl Transport for Wire {
         self.said.recv().await.map_or(Incoming::Gone, Incoming::Text)
     }
 
-    async fn feed(&mut self, frame: Encoded) -> Result<(), Gone> {
-        self.read.send(frame.as_str().to_owned()).await.map_err(|_| Gone)
+    fn feed(&mut self, frame: Encoded) -> Fed {
+        self.fed = Some(frame.as_str().to_owned());
+        Fed::Full
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        Ok(())
+    fn write(&mut self) -> Flushed {
+        match (self.read.try_reserve(), self.fed.take()) {
+            (_, None) => Flushed::All,
+            (Ok(place), Some(frame)) => {
+                place.send(frame);
+                Flushed::All
+            }
+            (Err(_), frame) => {
+                self.fed = frame;
+                if self.read.is_closed() { Flushed::Broken } else { Flushed::Stalled }
+            }
+        }
+    }
+
+    async fn writable(&mut self) {
+        let _ = self.read.reserve().await;
     }
 
     async fn close(&mut self, _: CloseReason) {}
@@ -91,7 +108,7 @@ impl Client {
         let (gateway, token) = (&engine.gateway, token(engine, name));
         let ((say, said), (read, frames)) = (mpsc::channel(8), mpsc::channel(8));
         let entered = gateway.enter(None, 16 * 1024).unwrap();
-        tokio::spawn(drive(Arc::clone(gateway), Wire { said, read }, entered));
+        tokio::spawn(drive(Arc::clone(gateway), Wire { said, read, fed: None }, entered));
         let mut client = Self { say, frames };
         client.until("hello").await;
         let identify = format!(r#"{{"op":"identify","token":"{token}","cursors":{cursors}}}"#);

@@ -1,12 +1,12 @@
 //! One connection, as the hub has it: which channels it knows, and what it is told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::orders::{OrderReceiver, OrderSender, orders};
 use crate::hub::send_queue::SendQueue;
-use crate::ids::{ChannelId, UserId};
+use crate::ids::{ChannelId, ChannelSet, UserId};
 use crate::protocol::frame::{ChannelKindView, ChannelView};
 
 /// The most channels that one connection follows, but for direct ones that are opened while it is there.
@@ -42,7 +42,7 @@ enum Known {
     /// It is signing in; these are new to it unless it is told of them then.
     NotYet(BTreeMap<ChannelId, ChannelView>),
     /// It has been told of these.
-    Told(HashSet<ChannelId>),
+    Told(ChannelSet),
 }
 
 impl Handle {
@@ -85,7 +85,7 @@ impl Handle {
                 early.remove(&channel);
                 false
             }
-            Known::Told(known) => known.remove(&channel),
+            Known::Told(known) => known.remove(channel),
         };
         if was_known {
             self.order(Order::Withdraw(channel));
@@ -96,7 +96,7 @@ impl Handle {
     pub fn lacks(&self, channel: ChannelId) -> bool {
         match &self.known {
             Known::NotYet(early) => early.len() < KNOWN_MAX && !early.contains_key(&channel),
-            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(&channel),
+            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(channel),
         }
     }
 

@@ -1,9 +1,11 @@
 //! What the node tells one connection: few, seldom, bounded, and nothing but two words while there are none.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
-use tokio::sync::Notify;
+use futures::task::AtomicWaker;
 
 use super::Order;
 
@@ -25,7 +27,7 @@ pub(super) struct Full;
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notify,
+    changed: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,7 @@ impl OrderSender {
         }
         state.waiting.push_back(order);
         drop(state);
-        self.0.changed.notify_one();
+        self.0.changed.wake();
         Ok(())
     }
 }
@@ -58,23 +60,22 @@ impl OrderSender {
 impl Drop for OrderSender {
     fn drop(&mut self) {
         self.0.state().ended = true;
-        self.0.changed.notify_one();
+        self.0.changed.wake();
     }
 }
 
 impl OrderReceiver {
     /// Waits for the next one; `None`: the node has forgotten the connection. Nothing is lost if the future is dropped.
     pub async fn recv(&self) -> Option<Order> {
-        loop {
-            let changed = self.0.changed.notified();
-            if let Some(order) = self.try_recv() {
-                return Some(order);
+        poll_fn(|context| {
+            self.0.changed.register(context.waker());
+            match self.try_recv() {
+                Some(order) => Poll::Ready(Some(order)),
+                None if self.0.state().ended => Poll::Ready(None),
+                None => Poll::Pending,
             }
-            if self.0.state().ended {
-                return None;
-            }
-            changed.await;
-        }
+        })
+        .await
     }
 
     /// The next one, if it is there.

@@ -24,7 +24,7 @@ impl Followers {
             Ok(place) => self.0[place] = joined,
             Err(place) => {
                 if self.0.len() == self.0.capacity() {
-                    self.0.reserve_exact(self.0.len().max(1));
+                    self.0.reserve_exact((self.0.len() / 4).max(1));
                 }
                 self.0.insert(place, joined);
             }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{Flushed, Flusher, Haste, SendQueue};
@@ -22,10 +23,17 @@ pub trait Sink: Debug + Send + Sync {
 }
 
 impl Sink for TcpStream {
+    /// What the runtime knows of a socket lies elsewhere in memory, and a message to thousands would fetch it for each: it is
+    /// asked only when the socket takes nothing, and then remembers to tell when it does again.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            [one] => self.try_write(one),
-            many => self.try_write_vectored(many),
+        let socket = SockRef::from(self);
+        let taken = match slices {
+            [one] => socket.send(one),
+            many => socket.send_vectored(many),
+        };
+        match taken {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.try_write_vectored(slices),
+            taken => taken,
         }
     }
 }
