@@ -19,6 +19,9 @@ const LIFE_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// Users who are known to be written down; forgetting one is only a write more.
 const WRITTEN_MAX: usize = 65_536;
 
+/// Whoever has more channels takes longer, however prompt the store is.
+const USUAL: usize = 50;
+
 /// Users whom this node has written down, with the names that they had.
 #[derive(Debug, Default)]
 pub struct Written(Mutex<BTreeMap<UserId, String>>);
@@ -31,17 +34,16 @@ pub(super) async fn welcome(
 ) -> Result<Welcome, IdentifyRefusal> {
     let turn = gateway.turns.take(&gateway.metrics.sign_ins_waiting).await;
     let turn = turn.ok_or(IdentifyRefusal::Unavailable)?;
-    match gather(gateway, whose, cursors, now).await {
-        Ok(welcome) => {
-            turn.end(Outcome::SignedIn);
-            Ok(welcome)
-        }
-        Err(error) => {
-            turn.end(Outcome::Failed);
-            tracing::warn!(%error, "a user could not be signed in");
-            Err(IdentifyRefusal::Unavailable)
-        }
-    }
+    let gathered = gather(gateway, whose, cursors, now).await;
+    turn.end(match &gathered {
+        Ok(welcome) if welcome.channels.len() <= USUAL => Outcome::SignedIn,
+        Err(StoreError::Unavailable(_)) => Outcome::Failed,
+        Ok(_) | Err(_) => Outcome::Untold,
+    });
+    gathered.map_err(|error| {
+        tracing::warn!(%error, "a user could not be signed in");
+        IdentifyRefusal::Unavailable
+    })
 }
 
 async fn gather(

@@ -39,13 +39,14 @@ pub(super) struct Turn<'a> {
     began: Instant,
     /// Whether all places were taken.
     waited: bool,
+    outcome: Outcome,
 }
 
 /// How many at a time.
 #[derive(Debug)]
 struct Pace {
     limit: usize,
-    /// Prompt turns since it was changed.
+    /// Prompt turns that somebody had waited for, since it was changed.
     prompt: usize,
     /// When it was last halved.
     halved: Option<Instant>,
@@ -56,8 +57,13 @@ struct Pace {
 /// How a turn went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
+    /// The client went away.
+    Left,
     SignedIn,
+    /// The store did not answer in time.
     Failed,
+    /// It says nothing of how busy the store is.
+    Untold,
 }
 
 impl Default for Turns {
@@ -73,15 +79,8 @@ impl Turns {
         let waited = self.places.available_permits() == 0;
         let _waits = Waits::counted(waiting);
         let place = timeout(TURN_WITHIN, self.places.acquire()).await.ok()?.ok()?;
-        Some(Turn { turns: self, place: Some(place), began: Instant::now(), waited })
-    }
-
-    fn give_back(&self, place: SemaphorePermit<'_>) {
-        let mut pace = self.pace();
-        if pace.owed > 0 {
-            pace.owed -= 1;
-            place.forget();
-        }
+        let (place, began, outcome) = (Some(place), Instant::now(), Outcome::Left);
+        Some(Turn { turns: self, place, began, waited, outcome })
     }
 
     /// Makes as many places as there may be now.
@@ -100,19 +99,21 @@ impl Turns {
 }
 
 impl Turn<'_> {
-    /// Ends the turn, and learns from it.
-    pub fn end(self, outcome: Outcome) {
-        let mut pace = self.turns.pace();
-        let before = pace.limit;
-        pace.learn((self.began, Instant::now()), self.waited, outcome);
-        self.turns.adapt(&mut pace, before);
+    /// Ends the turn.
+    pub fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.turns.give_back(place);
+        let mut pace = self.turns.pace();
+        let before = pace.limit;
+        pace.learn((self.began, Instant::now()), self.waited, self.outcome);
+        self.turns.adapt(&mut pace, before);
+        if let Some(place) = self.place.take_if(|_| pace.owed > 0) {
+            pace.owed -= 1;
+            place.forget();
         }
     }
 }
@@ -120,13 +121,18 @@ impl Drop for Turn<'_> {
 impl Pace {
     fn learn(&mut self, (began, ended): (Instant, Instant), waited: bool, outcome: Outcome) {
         let took = ended.saturating_duration_since(began);
-        if outcome == Outcome::Failed || took > LONG {
+        let is_slow = match outcome {
+            Outcome::Untold => return,
+            Outcome::Failed => true,
+            Outcome::Left | Outcome::SignedIn => took > LONG,
+        };
+        if is_slow {
             // What began before that only tells what is known already.
             if self.halved.is_none_or(|halved| began >= halved) {
                 (self.limit, self.prompt) = ((self.limit / 2).max(*BOUNDS.start()), 0);
                 self.halved = Some(ended);
             }
-        } else if waited && took <= PROMPT {
+        } else if outcome == Outcome::SignedIn && waited && took <= PROMPT {
             self.prompt += 1;
             if self.prompt >= self.limit {
                 (self.limit, self.prompt) = ((self.limit + 1).min(*BOUNDS.end()), 0);
@@ -212,6 +218,18 @@ mod tests {
             turns.take(&waiting).await.unwrap().end(Outcome::Failed);
         }
         assert_eq!(take_all(&turns, &waiting).len(), *BOUNDS.start());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_after_long_tells_as_much_and_who_leaves_soon_tells_nothing() {
+        let (turns, waiting) = (Turns::default(), waiting());
+        drop(take_all(&turns, &waiting));
+        turns.take(&waiting).await.unwrap().end(Outcome::Untold);
+        assert_eq!(turns.pace().limit, FIRST);
+        let taken = take_all(&turns, &waiting);
+        advance(LONG * 2).await;
+        drop(taken);
+        assert_eq!(take_all(&turns, &waiting).len(), FIRST / 2);
     }
 
     #[tokio::test(start_paused = true)]

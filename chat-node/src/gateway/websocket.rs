@@ -167,14 +167,20 @@ impl Transport for WebSocketTransport {
     }
 
     async fn writable(&mut self) {
-        // What is broken shows at the next write.
-        let _ = poll_fn(|context| self.socket.poll_write_ready(context)).await;
+        if poll_fn(|context| self.socket.poll_write_ready(context)).await.is_err() {
+            // The runtime ends, and whoever waits for it to say more would not let it.
+            std::future::pending().await
+        }
     }
 
     async fn close(&mut self, reason: CloseReason) {
         self.queue.put(Encoded::control(Frame::close(reason.code(), reason.text())));
-        while self.write() == Flushed::Stalled {
-            self.writable().await;
+        loop {
+            match self.write() {
+                Flushed::All => break,
+                Flushed::Stalled => self.writable().await,
+                Flushed::Broken => return,
+            }
         }
         // Until the client has gone, so that our close frame is not lost to a reset of the TCP connection.
         while self.readable().await.is_ok() && self.read() {

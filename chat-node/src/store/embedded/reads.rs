@@ -17,7 +17,8 @@ impl ReadStore for Embedded {
         position: Position,
     ) -> Result<Position, StoreError> {
         let user = user.clone();
-        // A crash can cost some seconds of it, and no more than another look at what was read.
+        // A crash can cost the last seconds of it: then what was read counts as unread, or as read what was said since
+        // somebody came for the first time.
         self.write_lazily(move |tx| set(tx, &user, channel, position)).await
     }
 

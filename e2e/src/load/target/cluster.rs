@@ -4,7 +4,7 @@ mod partitions;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use crds::VibeTalkCluster;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -91,7 +91,11 @@ impl LocalCluster {
         let clusters: Api<VibeTalkCluster> = Api::namespaced(client.clone(), DEMO_NAMESPACE);
         let before = clusters.get(DEMO).await.context("the example is not there; run `cargo e2e up`")?;
         let cluster = Self { client, before };
-        match cluster.become_like(spec).await {
+        let changed = tokio::select! {
+            changed = cluster.become_like(spec) => changed,
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        };
+        match changed {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 cluster.restore().await?;
@@ -122,9 +126,9 @@ impl LocalCluster {
     }
 
     async fn is_gone(&self) -> Result<()> {
-        let gone = self.examples().get_opt(DEMO).await?.is_none();
+        ensure!(self.examples().get_opt(DEMO).await?.is_none(), "the operator has not let go of it");
         let left = self.chat_nodes().list_metadata(&ListParams::default().labels(CHAT_NODES)).await?.items;
-        ensure!(gone && left.is_empty(), "{} chat nodes are left", left.len());
+        ensure!(left.is_empty(), "{} chat nodes are left", left.len());
         Ok(())
     }
 
@@ -140,6 +144,7 @@ impl LocalCluster {
             let Some(mut now) = clusters.get_opt(DEMO).await? else {
                 return Ok(clusters.create(&PostParams::default(), &same(self.before.clone())).await?);
             };
+            ensure!(now.metadata.deletion_timestamp.is_none(), "it is being deleted");
             // Fails if somebody has changed it in between; then once more.
             now.spec = self.before.spec.clone();
             Ok(clusters.replace(DEMO, &PostParams::default(), &now).await?)
