@@ -51,7 +51,7 @@ pub struct Options {
     /// `limits` of the settings
     #[arg(long, env = "VT_LIMITS", value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub limits: Vec<String>,
-    /// How long clients are spread over when a node with settings goes, as 20s; it goes before their `drainWindow`
+    /// Time over which clients are moved away at the end, as 20s; instead of `drainWindow` of the settings, and only with these
     #[arg(long, env = "VT_DRAIN_WINDOW", value_name = "TIME")]
     pub drain_window: Option<crds::Duration>,
     /// Let anybody sign in under any name, although others than this machine can connect

@@ -20,7 +20,7 @@ const LIFE_MAX: Duration = Duration::from_secs(365 * 86_400);
 const WRITTEN_MAX: usize = 65_536;
 
 /// Whoever has more channels takes longer, however prompt the store is.
-const USUAL: usize = 50;
+const USUAL_CHANNELS: usize = 50;
 
 /// Users whom this node has written down, with the names that they had.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) async fn welcome(
     let turn = turn.ok_or(IdentifyRefusal::Unavailable)?;
     let gathered = gather(gateway, whose, cursors, now).await;
     turn.end(match &gathered {
-        Ok(welcome) if welcome.channels.len() <= USUAL => Outcome::SignedIn,
+        Ok(welcome) if welcome.channels.len() <= USUAL_CHANNELS => Outcome::SignedIn,
         Err(StoreError::Unavailable(_)) => Outcome::Failed,
         Ok(_) | Err(_) => Outcome::Untold,
     });

@@ -2,10 +2,15 @@ use std::io::{ErrorKind, IoSlice};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
 use super::*;
 use crate::ids::ChannelId;
 use crate::protocol::codec::encode;
 use crate::protocol::frame::{Event, ServerFrame};
+use crate::websocket::frame::{Frame, Opcode};
 
 fn frame() -> Encoded {
     encode(&ServerFrame::HeartbeatAck { heads: &std::collections::BTreeMap::new() })
@@ -145,6 +150,36 @@ async fn a_client_that_does_not_read_is_left_to_its_driver_and_then_goes_on() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(*client.got.lock().unwrap(), frame().bytes().repeat(3));
     flushing.abort();
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_no_more_is_waited_for_and_then_gets_the_rest() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (socket, client) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let (socket, mut client) = (Arc::new(socket.unwrap()), client.unwrap().0);
+    let (queue, reader) = send_queue(usize::MAX);
+    let sink: Arc<dyn Sink> = socket.clone();
+    reader.attach(Outlet::new(sink, Arc::default()));
+    let large = Encoded::control(Frame::new(Opcode::Text, |bytes| bytes.extend([b'x'; 10_000])));
+    let mut expected = 0;
+    while queue.flush() == Flushed::All {
+        (0..100).for_each(|_| queue.put(large.clone()));
+        expected += 100 * large.bytes().len();
+    }
+    // Else the wait would be a busy one.
+    let takes = || poll_fn(|context| socket.poll_write_ready(context));
+    assert!(takes().now_or_never().is_none());
+    let writing = async {
+        while queue.flush() != Flushed::All {
+            takes().await.unwrap();
+        }
+    };
+    let mut got = vec![0; expected];
+    let both = async { tokio::join!(writing, client.read_exact(&mut got)) };
+    let ((), read) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    assert_eq!(read.unwrap(), expected);
+    assert_eq!(queue.bytes(), 0);
 }
 
 #[tokio::test]
