@@ -172,11 +172,12 @@ pub enum Queue {
 pub struct Bench {
     /// The profiles; without any, the usual ones. Some are none of them: `floor` measures what connections and deliveries
     /// cost a chat node on one core, beside a bare loop of `send()` (a minute a run); `two-nodes` compares the way of
-    /// messages between two chat nodes with what store and broker take alone (root, two minutes a run); `broker` measures
-    /// each type of server queue with each routing, on one and on three nodes of RabbitMQ that are started for it (root,
-    /// ten minutes a run).
+    /// messages between two chat nodes with what store and broker take alone (root, two minutes a run); `history` reads
+    /// pages of history out of both stores, which hold up to a million messages (root, four minutes a run); `broker`
+    /// measures each type of server queue with each routing, on one and on three nodes of RabbitMQ that are started for it
+    /// (root, ten minutes a run).
     pub profiles: Vec<String>,
-    /// How often each is run; if not given, five times, `floor` and `two-nodes` three times, and `broker` once.
+    /// How often each is run; if not given, five times, `floor`, `two-nodes` and `history` three times, and `broker` once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: Option<u32>,
     /// What is loaded: `node`, `fleet` or `cluster`, as for `load`.

@@ -5,6 +5,7 @@ mod chart;
 mod figure;
 mod floor;
 mod goal;
+mod history;
 mod page;
 mod program;
 mod series;
@@ -210,6 +211,7 @@ mod tests {
         let studies = Studies {
             floor: Some(floor::sample()),
             two_nodes: Some(two_nodes::sample()),
+            history: Some(history::sample()),
             broker: Some(broker::sample()),
         };
         publish(&paths, &[], &studies).unwrap();
@@ -217,8 +219,11 @@ mod tests {
         publish(&paths, &[Series { own: vec![sample()], other: Vec::new() }], &Studies::default()).unwrap();
         let page = fs::read_to_string(of("e2e/BENCHMARKS.md")).unwrap();
         let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-        assert_eq!(heads, ["## fan-out", "## floor", "## two-nodes", "## broker", "## By hand"]);
-        for name in ["floor", "two-nodes", "broker", "fan-out"] {
+        assert_eq!(
+            heads,
+            ["## fan-out", "## floor", "## two-nodes", "## history", "## broker", "## By hand"]
+        );
+        for name in ["floor", "two-nodes", "history", "broker", "fan-out"] {
             assert!(of("e2e/benchmarks").join(name).with_extension("json").is_file(), "{name}");
             assert!(of("e2e/benchmarks").join(name).with_extension("svg").is_file(), "{name}");
         }

@@ -103,6 +103,13 @@ impl Site {
         site.or_end(raised).await
     }
 
+    /// The same without brokers.
+    pub async fn build_store(paths: &Paths, plot: Plot) -> Result<Self> {
+        let site = Self::found(paths, plot, 0).await?;
+        let raised = site.raise_store().await;
+        site.or_end(raised).await
+    }
+
     async fn found(paths: &Paths, plot: Plot, brokers: u8) -> Result<Self> {
         clear(paths, plot).await?;
         let own = own(paths, plot);

@@ -5,6 +5,7 @@ use chat_node::ids::snowflake::EPOCH_MS;
 use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position};
 use chat_node::protocol::message::{Composed, Message, Place, User};
 use crds::Duration;
+use serde::Serialize;
 
 /// Length of a bucket: short, so that a year has thousands.
 pub const BUCKET_SECONDS: u16 = 3_600;
@@ -35,7 +36,8 @@ pub struct Archive {
 }
 
 /// How much is said in a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Pace {
     Busy,
     Quiet,

@@ -1,4 +1,4 @@
-//! One line of the table: pages of one kind, read by several at once.
+//! Pages of one kind, read by several at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use chat_node::store::Store;
+use serde::Serialize;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::archive::Archive;
@@ -13,7 +14,7 @@ use crate::view::{PAGE, View};
 
 /// Pages of a cell, unless they take longer than it may.
 const PAGES: usize = 4_000;
-const WITHIN: Duration = Duration::from_secs(5);
+const WITHIN: Duration = Duration::from_secs(3);
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +24,13 @@ pub struct Cell {
     pub readers: usize,
 }
 
-/// How long its pages took.
-#[derive(Clone, Debug)]
+/// How fast its pages came, and the times that half and nearly all of them stayed below.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Figures {
-    /// Shortest first.
-    took: Vec<Duration>,
-    lasted: Duration,
+    pages_per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
 }
 
 impl Cell {
@@ -42,10 +44,7 @@ impl Cell {
         while let Some(pages) = reading.join_next().await {
             took.extend(pages??);
         }
-        let lasted = began.elapsed();
-        ensure!(!took.is_empty(), "no page in {WITHIN:?}");
-        took.sort_unstable();
-        Ok(Figures { took, lasted })
+        Figures::of(took, began.elapsed())
     }
 
     /// Reads pages until there are enough; gives how long each took.
@@ -71,13 +70,13 @@ impl Cell {
 }
 
 impl Figures {
-    pub fn pages_per_second(&self) -> f64 {
-        self.took.len() as f64 / self.lasted.as_secs_f64()
-    }
-
-    /// How long the page took that this part of the pages was faster than, in ms.
-    pub fn ms(&self, part: f64) -> f64 {
-        let last = self.took.len() - 1;
-        self.took[(last as f64 * part).round() as usize].as_secs_f64() * 1e3
+    /// Of pages that took so long each, and all together.
+    fn of(mut took: Vec<Duration>, lasted: Duration) -> Result<Self> {
+        ensure!(!took.is_empty(), "no page in {WITHIN:?}");
+        took.sort_unstable();
+        let last = (took.len() - 1) as f64;
+        let ms = |part: f64| took[(last * part).round() as usize].as_secs_f64() * 1e3;
+        let pages_per_second = took.len() as f64 / lasted.as_secs_f64();
+        Ok(Self { pages_per_second, p50_ms: ms(0.5), p99_ms: ms(0.99) })
     }
 }

@@ -1,11 +1,11 @@
 //! Which pages are asked for, and what must be on them.
 
-use std::fmt;
 use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use chat_node::protocol::message::Message;
 use chat_node::store::Around;
+use serde::Serialize;
 
 use crate::archive::{AFTER_SILENCE, Archive, Channel, Pace};
 
@@ -13,14 +13,15 @@ use crate::archive::{AFTER_SILENCE, Archive, Channel, Pace};
 pub const PAGE: u16 = 50;
 
 /// Pages of one kind, in channels of one pace.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct View {
     pub pace: Pace,
     pub look: Look,
 }
 
 /// Where in a channel a page lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Look {
     /// At the end.
     Newest,
@@ -86,21 +87,5 @@ impl Page {
             found.iter().map(|m| m.position).collect::<Vec<_>>()
         );
         Ok(())
-    }
-}
-
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let look = match self.look {
-            Look::Newest => "newest",
-            Look::Before => "before one",
-            Look::Around => "around one",
-            Look::OverSilence => "over a silence",
-        };
-        let pace = match self.pace {
-            Pace::Busy => "busy",
-            Pace::Quiet => "quiet",
-        };
-        f.pad(&format!("{pace}, {look}"))
     }
 }

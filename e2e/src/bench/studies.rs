@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::study::{File, Shown, Study, Subject};
-use super::{broker, floor, two_nodes};
+use super::{broker, floor, history, two_nodes};
 use crate::paths::Paths;
 use crate::progress::Progress;
 
 /// Their names among the profiles, in the order of the page.
-pub const NAMES: [&str; 3] = [floor::Crowd::NAME, two_nodes::Turn::NAME, broker::Measured::NAME];
+pub const NAMES: [&str; 4] =
+    [floor::Crowd::NAME, two_nodes::Turn::NAME, history::Measured::NAME, broker::Measured::NAME];
 /// What this program itself takes part in.
 pub const OWN: &str = two_nodes::Turn::NAME;
 
@@ -21,6 +22,8 @@ pub struct Studies {
     pub floor: Option<Study<floor::Crowd>>,
     /// Messages between two chat nodes, beside store and broker.
     pub two_nodes: Option<Study<two_nodes::Turn>>,
+    /// Pages of history out of a store of many messages.
+    pub history: Option<Study<history::Measured>>,
     /// RabbitMQ under the chat nodes' bus.
     pub broker: Option<broker::Study>,
 }
@@ -42,6 +45,10 @@ impl Studies {
                 let study = two_nodes::run(paths, progress, runs.unwrap_or(two_nodes::RUNS)).await?;
                 Ok(Subject::text(self.two_nodes.insert(study)))
             }
+            history::Measured::NAME => {
+                let study = history::run(paths, progress, runs.unwrap_or(history::RUNS)).await?;
+                Ok(Subject::text(self.history.insert(study)))
+            }
             broker::Measured::NAME => {
                 let study = broker::run(paths, progress, runs.unwrap_or(broker::RUNS)).await?;
                 Ok(Subject::text(self.broker.insert(study)))
@@ -55,6 +62,7 @@ impl Studies {
         Ok(Self {
             floor: Study::published(directory)?,
             two_nodes: Study::published(directory)?,
+            history: Study::published(directory)?,
             broker: Study::published(directory)?,
         })
     }
@@ -75,7 +83,12 @@ impl Studies {
         fn shown<M: Subject>(study: Option<&Study<M>>) -> Option<&dyn Shown> {
             study.map(|study| study as &dyn Shown)
         }
-        let all = [shown(self.floor.as_ref()), shown(self.two_nodes.as_ref()), shown(self.broker.as_ref())];
+        let all = [
+            shown(self.floor.as_ref()),
+            shown(self.two_nodes.as_ref()),
+            shown(self.history.as_ref()),
+            shown(self.broker.as_ref()),
+        ];
         all.into_iter().flatten()
     }
 }
