@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::info;
 
 use super::bucket::BucketLength;
@@ -46,7 +47,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A [`Store`] in one file or in memory, for one node.
 pub struct Embedded {
-    writer: Arc<Writer>,
+    writer: Writer,
     bucket: BucketLength,
     clock: Arc<dyn Clock>,
     turns: Arc<Semaphore>,
@@ -89,7 +90,7 @@ impl Embedded {
 
     fn with(database: Database, bucket: BucketLength, clock: Arc<dyn Clock>) -> Self {
         let turns = Arc::new(Semaphore::new(CALLS_AT_ONCE));
-        Self { writer: Arc::new(Writer::new(database)), bucket, clock, turns }
+        Self { writer: Writer::new(database), bucket, clock, turns }
     }
 
     /// Reads at once, on the caller's thread: that takes microseconds, as what is not in the database's cache is in the
@@ -115,33 +116,18 @@ impl Embedded {
         self.write_with(Durability::None, work).await
     }
 
+    /// With a bound on how many wait for the disk, and on how long.
     async fn write_with<T: Send + 'static>(
         &self,
         durability: Durability,
         work: impl Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let writer = self.writer.clone();
-        self.blocking(move || writer.write(durability, work)).await
-    }
-
-    /// Runs `work` where it may block, with a bound on how many do.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let turn = tokio::time::timeout(DEADLINE, self.turns.clone().acquire_owned()).await;
+        let turn = timeout(DEADLINE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(StoreError::Unavailable("too many calls wait for the disk".to_owned()));
         };
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work()
-        });
-        match tokio::time::timeout(DEADLINE, done).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => Err(StoreError::Unavailable(format!("the call broke off: {error}"))),
-            Err(_) => Err(StoreError::Unavailable("the disk takes too long".to_owned())),
-        }
+        let written = timeout(DEADLINE, self.writer.write((turn, durability), work)).await;
+        written.unwrap_or_else(|_| Err(StoreError::Unavailable("the disk takes too long".to_owned())))
     }
 }
 
@@ -303,6 +289,14 @@ mod tests {
         store.put_user(&user).await.unwrap();
         drop(store);
         assert_eq!(open(directory.path()).unwrap().user(&user.id).await, Ok(Some(user)));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_breaks_off_and_the_next_one_is_done() {
+        let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+        let broken: Result<(), _> = store.write(|_| panic!("a bug")).await;
+        assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+        assert_eq!(store.write(|_| Ok(1)).await, Ok(1));
     }
 
     #[tokio::test]

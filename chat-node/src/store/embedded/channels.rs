@@ -1,6 +1,6 @@
 //! Channels and their heads.
 
-use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{missing, unreadable};
@@ -109,12 +109,12 @@ pub(super) fn delete(tx: &WriteTransaction, id: ChannelId) -> Result<(), StoreEr
 }
 
 pub(super) fn of_groups(tx: &ReadTransaction, groups: &[GroupId]) -> Result<Vec<Channel>, StoreError> {
-    let table = tx.open_table(CHANNELS_OF)?;
+    let (table, stored) = (tx.open_table(CHANNELS_OF)?, Stored::open(tx)?);
     let mut found = Vec::new();
     for group in groups {
         for row in table.range((group.0, 0)..=(group.0, u64::MAX))? {
             let id = ChannelId(row?.0.value().1);
-            found.push(get(tx, id)?.ok_or_else(|| missing("a group's channel"))?);
+            found.push(stored.get(id)?.ok_or_else(|| missing("a group's channel"))?);
         }
     }
     found.sort_by_key(|channel| channel.id);
@@ -171,9 +171,27 @@ pub(super) fn reserve(
     Ok(Reservation { first: Position(first), first_ms, access: AccessVersion(access) })
 }
 
+/// What channels are read from. To open a table costs more than to find a row in it.
+struct Stored {
+    channels: ReadOnlyTable<u64, &'static [u8]>,
+    heads: ReadOnlyTable<u64, (u64, u64, u64, u64)>,
+    marks: ReadOnlyTable<u64, (u64, u64)>,
+}
+
+impl Stored {
+    fn open(tx: &ReadTransaction) -> Result<Self, StoreError> {
+        let (channels, heads) = (tx.open_table(CHANNELS)?, tx.open_table(HEADS)?);
+        Ok(Self { channels, heads, marks: tx.open_table(MARKS)? })
+    }
+
+    fn get(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+        let Some(row) = row(&self.channels, id)? else { return Ok(None) };
+        channel(id, row, &self.heads, &self.marks).map(Some)
+    }
+}
+
 pub(super) fn get(tx: &ReadTransaction, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-    let Some(row) = row(&tx.open_table(CHANNELS)?, id)? else { return Ok(None) };
-    channel(id, row, &tx.open_table(HEADS)?, &tx.open_table(MARKS)?).map(Some)
+    Stored::open(tx)?.get(id)
 }
 
 fn get_written(tx: &WriteTransaction, id: ChannelId) -> Result<Option<Channel>, StoreError> {
@@ -226,10 +244,10 @@ pub(super) fn heads(tx: &ReadTransaction, ids: &[ChannelId]) -> Result<Vec<(Chan
 }
 
 pub(super) fn of_user(tx: &ReadTransaction, user: &UserId) -> Result<Vec<Channel>, StoreError> {
-    let memberships = tx.open_table(MEMBERSHIPS)?;
+    let (memberships, stored) = (tx.open_table(MEMBERSHIPS)?, Stored::open(tx)?);
     let of_user = memberships.range((user.as_str(), 0)..=(user.as_str(), u64::MAX))?;
     let newest = of_user.rev().take(DIRECT_CHANNELS_LIMIT);
-    let channel = |id| get(tx, ChannelId(id))?.ok_or_else(|| missing("a user's channel"));
+    let channel = |id| stored.get(ChannelId(id))?.ok_or_else(|| missing("a user's channel"));
     newest.map(|row| channel(row?.0.value().1)).collect()
 }
 
