@@ -1,6 +1,5 @@
 //! The bus of nodes in one process: of a single node, and of tests. It routes as the real one does, at once.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use crds::{RoutingMode, TopologyOrder, TopologyPlan};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::routing::{self, Exchange, Route};
+use super::routing::{self, Exchange, Key, Route};
 use super::wanted::{LINGER, Wanted};
 use super::{Audience, Bus, Envelope, RECEIVED_MAX, Received, Topic};
 use crate::ids::{ChannelId, UserId};
@@ -39,7 +38,6 @@ struct Member {
 struct State {
     topology: TopologyOrder,
     wanted: Wanted,
-    bound: HashSet<Route>,
     left: bool,
 }
 
@@ -58,14 +56,8 @@ impl InProcessBroker {
     /// A bus for one more node, and what it receives.
     pub fn join(&self) -> (InProcess, mpsc::Receiver<Received>) {
         let (sender, receiver) = mpsc::channel(RECEIVED_MAX);
-        let state = State {
-            topology: self.topology.clone(),
-            wanted: Wanted::default(),
-            bound: HashSet::new(),
-            left: false,
-        };
+        let state = State { topology: self.topology.clone(), wanted: Wanted::default(), left: false };
         let member = Arc::new(Member { state: Mutex::new(state), received: sender });
-        member.state().rebind();
         member.give(Received::Connected);
         let mut members = self.members();
         members.retain(|member| member.strong_count() > 0);
@@ -96,19 +88,19 @@ impl Bus for InProcess {
     }
 
     fn attach(&self, user: &UserId) {
-        self.member.add(Topic::User(user.clone()));
+        self.member.state().add(Topic::User(user.clone()));
     }
 
     fn detach(&self, user: &UserId) {
-        self.member.remove(&Topic::User(user.clone()));
+        self.member.state().remove(&Topic::User(user.clone()));
     }
 
     fn follow(&self, channel: ChannelId) {
-        self.member.add(Topic::Channel(channel));
+        self.member.state().add(Topic::Channel(channel));
     }
 
     fn unfollow(&self, channel: ChannelId) {
-        self.member.remove(&Topic::Channel(channel));
+        self.member.state().remove(&Topic::Channel(channel));
     }
 
     fn routing(&self) -> RoutingMode {
@@ -131,32 +123,18 @@ impl Bus for InProcess {
         let mut state = self.member.state();
         order.check_after(&state.topology)?;
         state.topology = order;
-        state.rebind();
         Ok(())
     }
 
     async fn leave(&self) {
-        let mut state = self.member.state();
-        state.left = true;
-        state.rebind();
+        self.member.state().left = true;
     }
 }
 
 impl Member {
-    fn add(&self, topic: Topic) {
-        if self.state().add(&topic) {
-            self.give(Received::Listening(vec![topic]));
-        }
-    }
-
-    fn remove(&self, topic: &Topic) {
-        self.state().remove(topic);
-    }
-
     fn wants(&self, routes: &[Route]) -> bool {
         let state = self.state();
-        let takes = |route: &Route| route.exchange == Exchange::Control || state.bound.contains(route);
-        !state.left && routes.iter().any(takes)
+        !state.left && routes.iter().any(|route| state.takes(route))
     }
 
     /// A node that does not keep up misses it, as it would with a broker.
@@ -176,13 +154,11 @@ impl State {
         self.topology.plan(self.topology.publish).filter(|_| !self.left)
     }
 
-    fn add(&mut self, topic: &Topic) -> bool {
-        let first = self.wanted.add(topic.clone());
-        if first {
+    /// It holds at once, so nobody has to hear of it.
+    fn add(&mut self, topic: Topic) {
+        if self.wanted.add(topic) {
             self.wanted.take_changed();
-            self.bound.extend(bindings(&self.topology, topic));
         }
-        first
     }
 
     /// Nothing lingers here: binding costs nothing.
@@ -191,28 +167,22 @@ impl State {
         if self.wanted.remove(topic, now) {
             self.wanted.expire(now + LINGER);
             self.wanted.take_changed();
-            for route in bindings(&self.topology, topic) {
-                self.bound.remove(&route);
+        }
+    }
+
+    /// Whether it would be bound in a broker.
+    fn takes(&self, route: &Route) -> bool {
+        let is_bound_to = |plan: &TopologyPlan| {
+            let routing = routing::of(plan.routing);
+            match &route.key {
+                Key::Topic(topic) => {
+                    self.wanted.contains(topic) && routing.binding(*plan, topic).as_ref() == Some(route)
+                }
+                Key::Empty | Key::All | Key::Queue(_) => routing.standing(*plan).contains(route),
             }
-        }
+        };
+        route.exchange == Exchange::Control || self.topology.listen.iter().any(is_bound_to)
     }
-
-    fn rebind(&mut self) {
-        self.bound.clear();
-        if self.left {
-            return;
-        }
-        for plan in &self.topology.listen {
-            self.bound.extend(routing::of(plan.routing).standing(*plan));
-        }
-        for topic in self.wanted.all() {
-            self.bound.extend(bindings(&self.topology, &topic));
-        }
-    }
-}
-
-fn bindings(topology: &TopologyOrder, topic: &Topic) -> impl Iterator<Item = Route> {
-    topology.listen.iter().filter_map(|plan| routing::of(plan.routing).binding(*plan, topic))
 }
 
 #[cfg(test)]

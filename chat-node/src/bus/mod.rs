@@ -62,14 +62,14 @@ pub trait Bus: Debug + Send + Sync {
     /// waits: what cannot be handed over is counted and dropped.
     fn publish(&self, envelope: &Envelope, audience: Audience<'_>);
 
-    /// Asks for what is addressed to `user`, once per connection; [`Received::Listening`] follows the first one when
-    /// it holds.
+    /// Asks for what is addressed to `user`, once per connection. The first one holds at once, or when
+    /// [`Received::Listening`] says so.
     fn attach(&self, user: &UserId);
 
     /// Takes one [`Bus::attach`] back.
     fn detach(&self, user: &UserId);
 
-    /// Asks for what happens in `channel`; [`Received::Listening`] follows the first one when it holds.
+    /// Asks for what happens in `channel`. The first one holds at once, or when [`Received::Listening`] says so.
     fn follow(&self, channel: ChannelId);
 
     /// Takes one [`Bus::follow`] back. Envelopes may come for a minute more: channels are often followed again.

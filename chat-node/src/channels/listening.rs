@@ -72,11 +72,16 @@ impl Channels {
 
     fn look_after_newcomers(self: &Arc<Self>) {
         let Waiting { users, rooms } = self.newcomers.take();
-        let is_concerned = |room: &Arc<Room>| match &room.kind {
-            ChannelKind::Direct(members) if members.iter().any(|member| users.contains(member)) => true,
-            ChannelKind::Direct(_) | ChannelKind::Group(_) => rooms.contains(&room.id),
+        let is_theirs = |room: &Arc<Room>| match &room.kind {
+            ChannelKind::Direct(members) => members.iter().any(|member| users.contains(member)),
+            ChannelKind::Group(_) => false,
         };
-        self.compare_soon(self.hub.rooms().into_iter().filter(is_concerned).collect());
+        let mut concerned: Vec<_> = rooms.iter().filter_map(|id| self.hub.room(*id)).collect();
+        if !users.is_empty() {
+            let others = self.hub.rooms().into_iter().filter(|room| !rooms.contains(&room.id));
+            concerned.extend(others.filter(is_theirs));
+        }
+        self.compare_soon(concerned);
         self.introduce_missed_soon(users.into_iter().collect());
     }
 }

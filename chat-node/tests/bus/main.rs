@@ -14,13 +14,13 @@ mod rabbitmq;
 mod repartition;
 
 use support::broker::Broker;
-use support::conformance::{self, End};
+use support::conformance::{self, End, Listens};
 
 fn in_process(mode: RoutingMode) -> [End; 2] {
     let broker = InProcessBroker::with(TopologyPlan { epoch: 1, partitions: 4, routing: mode });
     [(); 2].map(|()| {
         let (bus, received) = broker.join();
-        End { bus: Arc::new(bus), received }
+        End { bus: Arc::new(bus), received, listens: Listens::AtOnce }
     })
 }
 

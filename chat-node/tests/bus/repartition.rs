@@ -8,7 +8,7 @@ use crds::RoutingMode::{Channel, Static, User};
 use crds::{QueueType, RoutingMode, TopologyOrder, TopologyPlan};
 
 use super::support::broker::{self, Broker, wait_until};
-use super::support::conformance::{self, End};
+use super::support::conformance::{self, End, Listens};
 use super::support::proxy::Proxy;
 use super::support::repartition::{self, Talk};
 
@@ -29,7 +29,7 @@ async fn messages_arrive_once_while_the_partitions_change_in_process() {
         let broker = InProcessBroker::with(from);
         let ends = [(); 2].map(|()| {
             let (bus, received) = broker.join();
-            End { bus: Arc::new(bus), received }
+            End { bus: Arc::new(bus), received, listens: Listens::AtOnce }
         });
         let mut talk = Talk::begin(ends).await;
         repartition::change(&mut talk, from, to).await;
@@ -84,7 +84,7 @@ async fn a_new_epoch_without_exchanges_leaves_the_old_one_alone_and_is_joined_on
     let (bus, mut received) = broker.start_itself("one", |_| {});
     while received.recv().await.unwrap() != Received::Connected {}
     let (queue, bus) = (bus.queue(), Arc::new(bus));
-    let mut one = End { bus: bus.clone(), received };
+    let mut one = End { bus: bus.clone(), received, listens: Listens::Later };
     one.bus.order(TopologyOrder { listen: vec![from, to], publish: to.epoch }).unwrap();
     // Users come while the new epoch is tried in vain.
     let [ada, ..] = conformance::users();

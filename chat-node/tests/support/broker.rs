@@ -16,7 +16,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::conformance::End;
+use super::conformance::{End, Listens};
 
 const URI: &str = "VT_TEST_RABBITMQ_URI";
 /// How long a broker may be away.
@@ -97,7 +97,7 @@ impl Broker {
 
     pub fn start_with(&self, node: &str, change: impl Fn(&mut Credentials)) -> End {
         let (bus, received) = self.start_itself(node, change);
-        End { bus: Arc::new(bus), received }
+        End { bus: Arc::new(bus), received, listens: Listens::Later }
     }
 
     pub fn start_itself(

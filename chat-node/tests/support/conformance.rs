@@ -18,6 +18,16 @@ pub struct End {
     pub bus: Arc<dyn Bus>,
     /// What it receives.
     pub received: mpsc::Receiver<Received>,
+    /// When what it is asked for arrives.
+    pub listens: Listens,
+}
+
+/// From when on a bus brings what it is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Listens {
+    AtOnce,
+    /// When it says so.
+    Later,
 }
 
 impl End {
@@ -39,6 +49,9 @@ impl End {
     }
 
     async fn listening(&mut self, topic: Topic) {
+        if self.listens == Listens::AtOnce {
+            return;
+        }
         let holds =
             |received: &Received| matches!(received, Received::Listening(topics) if topics.contains(&topic));
         self.wait_for(holds).await;
