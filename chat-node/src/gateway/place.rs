@@ -18,15 +18,15 @@ pub(super) struct Place {
     form: Form,
     attachment: Option<Attachment>,
     following: ChannelSet,
-    /// Those of `following` whose events have been queued up to the room's last one.
-    joined: ChannelSet,
+    /// Those of `following` whose events have not been queued up to the room's last one yet.
+    joining: ChannelSet,
 }
 
 impl Place {
     pub fn new(gateway: Arc<Gateway>, connection: ConnectionId, form: Form) -> Self {
         gateway.metrics.connections(transport(form)).inc();
-        let (following, joined) = (ChannelSet::default(), ChannelSet::default());
-        Self { gateway, connection, form, attachment: None, following, joined }
+        let (following, joining) = (ChannelSet::default(), ChannelSet::default());
+        Self { gateway, connection, form, attachment: None, following, joining }
     }
 
     /// Says whose the connection is, and listens for what is addressed to that user.
@@ -38,27 +38,28 @@ impl Place {
 
     /// Notes that the connection follows a channel, or is about to.
     pub fn follows(&mut self, channel: ChannelId) {
-        self.following.insert(channel);
+        if self.following.insert(channel) {
+            self.joining.insert(channel);
+        }
     }
 
     /// Notes that a channel's events have been queued as far as there are any, and will be.
     pub fn joined(&mut self, channel: ChannelId) {
-        if self.following.contains(channel) {
-            self.joined.insert(channel);
-        }
+        self.joining.remove(channel);
     }
 
     /// Ends the following of a channel.
     pub fn leaves(&mut self, channel: ChannelId) {
         self.following.remove(channel);
-        self.joined.remove(channel);
+        self.joining.remove(channel);
         self.gateway.hub.leave(self.connection, [&channel]);
     }
 
     /// How far the channels are whose events have been queued: up to here, before anything that is queued from now on.
     pub fn heads(&self) -> BTreeMap<ChannelId, Position> {
         let head = |id: &ChannelId| self.gateway.hub.room(*id).map(|room| (*id, room.last()));
-        self.joined.iter().filter_map(head).collect()
+        let joined = self.following.iter().filter(|id| !self.joining.contains(**id));
+        joined.filter_map(head).collect()
     }
 }
 

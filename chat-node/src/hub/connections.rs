@@ -3,7 +3,7 @@
 mod handle;
 mod orders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,8 @@ pub struct Connections {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<ConnectionId, Handle>,
-    of_user: BTreeMap<UserId, Vec<ConnectionId>>,
+    /// Those whose user is known. Most users have one: a list for each would take more room than this.
+    of_users: BTreeSet<(UserId, ConnectionId)>,
     from_address: BTreeMap<IpAddr, usize>,
 }
 
@@ -87,14 +88,13 @@ impl Connections {
     /// [`TooManyConnections`].
     pub fn sign_in(&self, id: ConnectionId, user: &UserId) -> Result<(), TooManyConnections> {
         let mut state = self.state();
-        let state = &mut *state;
+        let count = state.of(user).count();
         let Some(handle) = state.open.get_mut(&id) else { return Ok(()) };
-        let of_user = state.of_user.entry(user.clone()).or_default();
-        if of_user.len() >= self.limits.connections_per_user {
+        if count >= self.limits.connections_per_user {
             return Err(TooManyConnections);
         }
-        of_user.push(id);
         handle.user = Some(user.clone());
+        state.of_users.insert((user.clone(), id));
         Ok(())
     }
 
@@ -105,13 +105,8 @@ impl Connections {
         if let Some(address) = address {
             state.leave_address(address);
         }
-        if let Some(user) = user
-            && let Some(of_user) = state.of_user.get_mut(&user)
-        {
-            of_user.retain(|other| *other != id);
-            if of_user.is_empty() {
-                state.of_user.remove(&user);
-            }
+        if let Some(user) = user {
+            state.of_users.remove(&(user, id));
         }
     }
 
@@ -134,9 +129,7 @@ impl Connections {
 
     /// Whether some connection of `user` may have asked already.
     pub fn has_asked(&self, user: &UserId) -> bool {
-        let state = self.state();
-        let mut handles = state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id));
-        handles.any(|handle| handle.has_asked)
+        self.state().handles_of(user).any(|handle| handle.has_asked)
     }
 
     /// Notes that a connection knows these channels, and tells it of others that were introduced meanwhile.
@@ -148,25 +141,13 @@ impl Connections {
 
     /// Tells those connections of `user` of a channel that do not know it; they follow it from its head on.
     pub fn introduce(&self, user: &UserId, channel: &ChannelView) {
-        let mut state = self.state();
-        let State { open, of_user, .. } = &mut *state;
-        for id in of_user.get(user).into_iter().flatten() {
-            if let Some(handle) = open.get_mut(id) {
-                handle.introduce(channel);
-            }
-        }
+        self.state().each_of(user, |handle| handle.introduce(channel));
     }
 
     /// Tells those connections of `user` that know a channel that it is none of the user's any more. They hear of it
     /// again if it is introduced again.
     pub fn withdraw(&self, user: &UserId, channel: ChannelId) {
-        let mut state = self.state();
-        let State { open, of_user, .. } = &mut *state;
-        for id in of_user.get(user).into_iter().flatten() {
-            if let Some(handle) = open.get_mut(id) {
-                handle.withdraw(channel);
-            }
-        }
+        self.state().each_of(user, |handle| handle.withdraw(channel));
     }
 
     /// Tells one connection that a channel is none of its user's any more, if it knows the channel.
@@ -178,17 +159,12 @@ impl Connections {
 
     /// Whether some connection of `user` has not been told of a channel, and may be.
     pub fn lacks(&self, user: &UserId, channel: ChannelId) -> bool {
-        let state = self.state();
-        let mut handles = state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id));
-        handles.any(|handle| handle.lacks(channel))
+        self.state().handles_of(user).any(|handle| handle.lacks(channel))
     }
 
     /// Queues a frame for every connection of `user`.
     pub fn tell(&self, user: &UserId, frame: &Encoded) {
-        let state = self.state();
-        for handle in state.of_user.get(user).into_iter().flatten().filter_map(|id| state.open.get(id)) {
-            handle.queue.push(frame);
-        }
+        self.state().handles_of(user).for_each(|handle| handle.queue.push(frame));
     }
 
     /// Tells a connection to send its client elsewhere.
@@ -205,12 +181,14 @@ impl Connections {
 
     /// Every user with a connection.
     pub fn users(&self) -> Vec<UserId> {
-        self.state().of_user.keys().cloned().collect()
+        let mut users: Vec<_> = self.state().of_users.iter().map(|(user, _)| user.clone()).collect();
+        users.dedup();
+        users
     }
 
     /// Whether `user` has a connection.
     pub fn has(&self, user: &UserId) -> bool {
-        self.state().of_user.contains_key(user)
+        self.state().of(user).next().is_some()
     }
 
     /// What waits to be written to all of them, in bytes.
@@ -231,6 +209,24 @@ impl Connections {
 }
 
 impl State {
+    fn of(&self, user: &UserId) -> impl Iterator<Item = ConnectionId> {
+        let all = (user.clone(), ConnectionId(0))..=(user.clone(), ConnectionId(u64::MAX));
+        self.of_users.range(all).map(|(_, id)| *id)
+    }
+
+    fn handles_of(&self, user: &UserId) -> impl Iterator<Item = &Handle> {
+        self.of(user).filter_map(|id| self.open.get(&id))
+    }
+
+    fn each_of(&mut self, user: &UserId, tell: impl Fn(&mut Handle)) {
+        let ids: Vec<_> = self.of(user).collect();
+        for id in ids {
+            if let Some(handle) = self.open.get_mut(&id) {
+                tell(handle);
+            }
+        }
+    }
+
     fn leave_address(&mut self, address: IpAddr) {
         if let Some(count) = self.from_address.get_mut(&address) {
             *count -= 1;
@@ -267,6 +263,20 @@ mod tests {
         assert!(!connections.has(&ada));
         assert_eq!(connections.count(), 0);
     }
+
+    #[test]
+    fn a_user_with_two_connections_is_listed_once_until_both_are_gone() {
+        let (connections, ada, first, _orders) = of_ada();
+        let (queue, _reader) = send_queue(100);
+        let second = connections.enter(&queue, None).unwrap().0;
+        connections.sign_in(second, &ada).unwrap();
+        assert_eq!(connections.users(), std::slice::from_ref(&ada));
+        connections.remove(first);
+        assert_eq!(connections.users(), [ada]);
+        connections.remove(second);
+        assert!(connections.users().is_empty());
+    }
+
     #[test]
     fn an_address_has_so_many_connections_and_no_more() {
         let limits = Limits { connections_per_address: 2, ..Limits::default() };

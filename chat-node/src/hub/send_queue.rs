@@ -49,6 +49,8 @@ struct State {
     frames: Vec<Encoded>,
     /// How many bytes of the first frame are written.
     begun: usize,
+    /// Whether somebody waits until there is room.
+    awaited: bool,
     bytes: usize,
     dropped: u64,
     overflowed: bool,
@@ -122,10 +124,12 @@ impl SendQueue {
     pub fn flush(&self) -> Flushed {
         let mut state = self.shared.lock();
         let flushed = state.flush();
-        drop(state);
         match flushed {
-            Flushed::All => self.shared.emptied.notify_waiters(),
-            Flushed::Stalled | Flushed::Broken => self.shared.driver.wake(),
+            Flushed::All => self.shared.emptied(state),
+            Flushed::Stalled | Flushed::Broken => {
+                drop(state);
+                self.shared.driver.wake();
+            }
         }
         flushed
     }
@@ -163,6 +167,8 @@ impl SendQueue {
         if has_room {
             state.append(frame.clone());
             self.filled(state, Haste::Prompt);
+        } else {
+            state.awaited = true;
         }
         has_room
     }
@@ -210,8 +216,7 @@ impl SendQueueReader {
         }
         state.bytes = 0;
         let frames = std::mem::take(&mut state.frames);
-        drop(state);
-        self.shared.emptied.notify_waiters();
+        self.shared.emptied(state);
         frames
     }
 
@@ -235,12 +240,20 @@ impl Drop for SendQueueReader {
         let mut state = self.shared.lock();
         state.closed = true;
         (state.frames, state.outlet) = (Vec::new(), None);
-        drop(state);
-        self.shared.emptied.notify_waiters();
+        self.shared.emptied(state);
     }
 }
 
 impl Shared {
+    /// Nothing waits any more.
+    fn emptied(&self, mut state: MutexGuard<'_, State>) {
+        let is_awaited = std::mem::take(&mut state.awaited);
+        drop(state);
+        if is_awaited {
+            self.emptied.notify_waiters();
+        }
+    }
+
     /// The lock is never held across a panic, so a poisoned one holds a sound state.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

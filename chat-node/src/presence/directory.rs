@@ -32,8 +32,8 @@ pub struct Directory {
     /// Users of this node whose coming or going the others do not know yet.
     changed: BTreeSet<UserId>,
     remote: BTreeMap<NodeTag, Remote>,
-    /// On how many nodes a user is.
-    nodes: BTreeMap<UserId, usize>,
+    /// On how many other nodes a user is.
+    others: BTreeMap<UserId, usize>,
     watchers: Watchers,
     /// Watched users who have come or gone.
     news: BTreeSet<UserId>,
@@ -61,7 +61,7 @@ impl Directory {
             leaving: BTreeMap::new(),
             changed: BTreeSet::new(),
             remote: BTreeMap::new(),
-            nodes: BTreeMap::new(),
+            others: BTreeMap::new(),
             watchers: Watchers::default(),
             news: BTreeSet::new(),
             is_asked: false,
@@ -77,7 +77,7 @@ impl Directory {
         *self.connections.entry(user.clone()).or_default() += 1;
         if is_new {
             self.toggle(user);
-            self.one_node_more(user);
+            self.is_here_or_not(user);
         }
     }
 
@@ -154,7 +154,7 @@ impl Directory {
         for (user, _) in over {
             self.connections.remove(&user);
             self.toggle(&user);
-            self.one_node_less(&user);
+            self.is_here_or_not(&user);
         }
     }
 
@@ -211,7 +211,8 @@ impl Directory {
     }
 
     fn presence(&self, user: &UserId) -> UserPresence {
-        UserPresence { id: user.clone(), online: self.nodes.contains_key(user) }
+        let online = self.connections.contains_key(user) || self.others.contains_key(user);
+        UserPresence { id: user.clone(), online }
     }
 
     /// The entry of another node, made if there is room; `None`: it is this one, or one too many.
@@ -252,20 +253,31 @@ impl Directory {
         }
     }
 
-    fn one_node_more(&mut self, user: &UserId) {
-        let nodes = self.nodes.entry(user.clone()).or_default();
-        *nodes += 1;
-        if *nodes == 1 {
+    /// A user has come to this node or left it.
+    fn is_here_or_not(&mut self, user: &UserId) {
+        if !self.others.contains_key(user) {
             self.has_changed(user);
         }
     }
 
-    fn one_node_less(&mut self, user: &UserId) {
-        let Some(nodes) = self.nodes.get_mut(user) else { return };
-        *nodes -= 1;
-        if *nodes == 0 {
-            self.nodes.remove(user);
+    /// A user has come to another node.
+    fn one_node_more(&mut self, user: &UserId) {
+        let others = self.others.entry(user.clone()).or_default();
+        *others += 1;
+        if *others == 1 && !self.connections.contains_key(user) {
             self.has_changed(user);
+        }
+    }
+
+    /// A user has left another node.
+    fn one_node_less(&mut self, user: &UserId) {
+        let Some(others) = self.others.get_mut(user) else { return };
+        *others -= 1;
+        if *others == 0 {
+            self.others.remove(user);
+            if !self.connections.contains_key(user) {
+                self.has_changed(user);
+            }
         }
     }
 

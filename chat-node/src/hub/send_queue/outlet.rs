@@ -78,6 +78,18 @@ impl Outlet {
 
     /// Writes frames, the first one from its byte `begun` on; gives how many bytes were taken.
     pub(super) fn write(&mut self, frames: &[Encoded], begun: usize) -> (usize, Flushed) {
+        let (written, flushed) = match frames {
+            [one] => {
+                let rest = &one.bytes()[begun..];
+                self.write_slices(&mut [IoSlice::new(rest)], rest.len())
+            }
+            many => self.write_many(many, begun),
+        };
+        self.turn = if flushed == Flushed::All { Turn::Nobody } else { Turn::Driver };
+        (written, flushed)
+    }
+
+    fn write_many(&self, frames: &[Encoded], begun: usize) -> (usize, Flushed) {
         let mut frames = frames.iter().map(Encoded::bytes).peekable();
         let (mut skip, mut written) = (begun, 0);
         while frames.peek().is_some() {
@@ -88,34 +100,30 @@ impl Outlet {
                 *slice = IoSlice::new(rest);
                 (count, length) = (count + 1, length + rest.len());
             }
-            let (taken, ended) = self.write_slices(&mut slices[..count], length);
+            let (taken, flushed) = self.write_slices(&mut slices[..count], length);
             written += taken;
-            if let Some(flushed) = ended {
-                self.turn = Turn::Driver;
+            if flushed != Flushed::All {
                 return (written, flushed);
             }
         }
-        self.turn = Turn::Nobody;
         (written, Flushed::All)
     }
 
-    /// Gives how many bytes were taken, and why not all.
-    fn write_slices(&self, mut slices: &mut [IoSlice<'_>], length: usize) -> (usize, Option<Flushed>) {
+    /// Gives how many bytes were taken.
+    fn write_slices(&self, mut slices: &mut [IoSlice<'_>], length: usize) -> (usize, Flushed) {
         let mut written = 0;
         while written < length {
             match self.sink.write(slices) {
-                Ok(0) => return (written, Some(Flushed::Broken)),
+                Ok(0) => return (written, Flushed::Broken),
                 Ok(taken) => {
                     written += taken;
                     IoSlice::advance_slices(&mut slices, taken);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return (written, Some(Flushed::Stalled));
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return (written, Flushed::Stalled),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return (written, Some(Flushed::Broken)),
+                Err(_) => return (written, Flushed::Broken),
             }
         }
-        (written, None)
+        (written, Flushed::All)
     }
 }

@@ -60,7 +60,9 @@ fn who_changes_nodes_is_never_gone() {
     let mut world = World::of(2);
     world.nodes[0].arrived(&user("ada"));
     world.seconds(2, |_| true);
-    world.nodes[1].watch(EYE, &watched(&["ada"]));
+    for node in &mut world.nodes {
+        node.watch(EYE, &watched(&["ada"]));
+    }
     let now = world.now;
     world.nodes[0].left(&user("ada"), now);
     let mut told = world.seconds(1, |_| true);
