@@ -37,6 +37,11 @@ impl Arrivals {
         self.0.due.fetch_add(frames, Ordering::Relaxed);
     }
 
+    /// Whether none is still to come.
+    pub fn are_all_here(&self) -> bool {
+        self.came() >= self.0.due.load(Ordering::Relaxed)
+    }
+
     /// Waits until all have come; gives when the last one did.
     pub async fn all(&self) -> Result<Instant> {
         self.all_but(0).await?;

@@ -92,8 +92,10 @@ pub struct Crowd {
 impl Crowd {
     /// Signs all of them in, as fast as the node lets them.
     pub async fn connect(address: &str, guests: &Guests) -> Result<Self> {
+        let awake = stay_awake();
         let connecting = stream::iter(&guests.tokens).map(|token| Client::sign_in(address, token));
         let clients: Vec<_> = connecting.buffer_unordered(AT_ONCE).try_collect().await?;
+        drop(awake);
         let (size, arrivals, mut readers) = (clients.len(), Arrivals::default(), JoinSet::new());
         for client in clients {
             let arrivals = arrivals.clone();

@@ -1,18 +1,21 @@
-//! The least that a delivery can cost: one `send()`, which is what `TcpStream::write` is on Linux, to a client that nobody
-//! waits at. Sender and clients are processes of their own, as no process may have so many files open.
+//! The least that a delivery can cost: one `send()`, which is what `TcpStream::write` is on Linux, to a client that waits
+//! for it as the node's do. Sender and clients are processes of their own, as no process may have so many files open.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use tokio::task::{JoinSet, yield_now};
 
 use crate::CONTENT;
+use crate::arrivals::Arrivals;
+use crate::client::Client;
 use crate::node::keep_to_first_core;
 
 /// A delivered message is as long as its text and so much more.
-const AROUND: usize = 250;
+const AROUND: u16 = 250;
 
 /// A process that does nothing but `send()` on the node's core, and one that has the other ends. They end with this.
 pub struct Floor {
@@ -40,10 +43,12 @@ impl Floor {
 
     /// Sends one frame to each of them; back when all of it is read.
     pub fn round(&mut self) -> Result<Round> {
-        let sent = self.sender.ask()?;
+        self.clients.order()?;
+        self.sender.order()?;
+        let sent = self.sender.line()?;
         let nanos: Vec<u64> = sent.split(' ').map(str::parse).collect::<Result<_, _>>()?;
         ensure!(nanos.len() == 2, "`{sent}` is no round");
-        self.clients.ask()?;
+        self.clients.line()?;
         Ok(Round { took: Duration::from_nanos(nanos[0]), cpu: Duration::from_nanos(nanos[1]) })
     }
 }
@@ -64,9 +69,8 @@ impl Peer {
         Ok(Self { process, orders, answers })
     }
 
-    fn ask(&mut self) -> Result<String> {
-        self.orders.write_all(b"\n")?;
-        self.line()
+    fn order(&mut self) -> Result<()> {
+        Ok(self.orders.write_all(b"\n")?)
     }
 
     fn line(&mut self) -> Result<String> {
@@ -102,7 +106,7 @@ fn send(connections: &str) -> Result<()> {
         Ok(socket)
     };
     let sockets: Vec<TcpStream> = (0..connections.parse()?).map(accept).collect::<Result<_>>()?;
-    let frame = [b'x'; CONTENT + AROUND];
+    let frame = frame()?;
     for order in std::io::stdin().lines() {
         order?;
         let (begun, before) = (Instant::now(), cpu()?);
@@ -115,16 +119,34 @@ fn send(connections: &str) -> Result<()> {
     Ok(())
 }
 
+/// As a node sends it.
+fn frame() -> Result<Vec<u8>> {
+    let length = u16::try_from(CONTENT)? + AROUND;
+    let head = [0x81, 126].into_iter().chain(length.to_be_bytes());
+    Ok(head.chain(std::iter::repeat_n(b'x', length.into())).collect())
+}
+
+/// On the last core, as whoever has started it.
 fn read(connections: &str, address: &str) -> Result<()> {
-    let count: usize = connections.parse()?;
-    let sockets: Vec<TcpStream> =
-        (0..count).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(read_as_clients_do(connections.parse()?, address))
+}
+
+async fn read_as_clients_do(connections: usize, address: &str) -> Result<()> {
+    let (arrivals, mut readers) = (Arrivals::default(), JoinSet::new());
+    for _ in 0..connections {
+        let client = Client::reading(tokio::net::TcpStream::connect(address).await?);
+        let arrivals = arrivals.clone();
+        readers.spawn(client.count(move || arrivals.note()));
+    }
+    yield_now().await;
     println!();
-    let mut frame = [0; CONTENT + AROUND];
     for order in std::io::stdin().lines() {
         order?;
-        for mut socket in &sockets {
-            socket.read_exact(&mut frame)?;
+        arrivals.expect(connections);
+        while !arrivals.are_all_here() {
+            // Instead of sleeping, as the node's clients do.
+            yield_now().await;
         }
         println!();
     }
