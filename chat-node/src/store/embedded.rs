@@ -175,7 +175,8 @@ impl UserStore for Embedded {
             return Ok(());
         }
         let user = user.clone();
-        self.write(move |tx| users::put(tx, &user)).await
+        // Whatever is written of the user takes it along, and after a crash the next sign-in writes it again.
+        self.write_lazily(move |tx| users::put(tx, &user)).await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
