@@ -268,7 +268,10 @@ impl State {
         if !run.is_empty() && !self.followers.is_empty() {
             let frames: Vec<_> = run.iter().map(codec::encode_entry).collect();
             let haste = if self.followers.len() > FEW { Haste::Bulk } else { Haste::Prompt };
-            self.followers.iter().for_each(|follower| follower.queue.push_all(&frames, haste));
+            for followers in self.followers.chunks(FEW) {
+                followers.iter().for_each(|follower| follower.queue.prefetch());
+                followers.iter().for_each(|follower| follower.queue.push_all(&frames, haste));
+            }
         }
         let deliveries = run.len() * self.followers.len();
         let begin_fill = !self.filling && self.gate.missing().is_some();

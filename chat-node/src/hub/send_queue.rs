@@ -8,10 +8,12 @@ mod flusher;
 mod outlet;
 
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures::task::AtomicWaker;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 pub use self::flusher::{Flusher, Haste};
@@ -46,7 +48,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    frames: Vec<Encoded>,
+    /// Most often one: a list elsewhere would have to be fetched from memory too.
+    frames: SmallVec<[Encoded; 2]>,
     /// How many bytes of the first frame are written.
     begun: usize,
     /// Whether somebody waits until there is room.
@@ -134,6 +137,12 @@ impl SendQueue {
         flushed
     }
 
+    /// Has it fetched from memory, for whoever is about to work on many: queues lie far apart, and one after the other each
+    /// would be waited for.
+    pub fn prefetch(&self) {
+        black_box((Arc::strong_count(&self.shared), self.shared.state.is_poisoned()));
+    }
+
     /// What waits, in bytes.
     pub fn bytes(&self) -> usize {
         self.shared.lock().bytes
@@ -217,7 +226,7 @@ impl SendQueueReader {
         state.bytes = 0;
         let frames = std::mem::take(&mut state.frames);
         self.shared.emptied(state);
-        frames
+        frames.into_vec()
     }
 
     /// Ephemeral frames that were dropped since the last time.
@@ -239,7 +248,7 @@ impl Drop for SendQueueReader {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        (state.frames, state.outlet) = (Vec::new(), None);
+        (state.frames, state.outlet) = (SmallVec::new(), None);
         self.shared.emptied(state);
     }
 }
@@ -315,7 +324,7 @@ impl State {
         self.begun = left;
         self.bytes -= self.frames.drain(..whole).map(|frame| cost(&frame)).sum::<usize>();
         if self.frames.is_empty() && self.frames.capacity() > KEPT {
-            self.frames = Vec::new();
+            self.frames = SmallVec::new();
         }
     }
 }

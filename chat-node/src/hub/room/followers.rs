@@ -41,6 +41,11 @@ impl Followers {
         self.0.iter()
     }
 
+    /// So many at a time.
+    pub fn chunks(&self, count: usize) -> std::slice::Chunks<'_, Joined> {
+        self.0.chunks(count)
+    }
+
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Joined> {
         self.0.iter_mut()
     }

@@ -45,6 +45,7 @@ impl Flusher {
                 filled.await;
                 continue;
             }
+            queues.iter().for_each(SendQueue::prefetch);
             for queue in queues {
                 // What stalls is its driver's.
                 queue.flush();
