@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::Run;
 
+/// Says what differs from the commit, but for what earlier runs have published.
+const DIFFERS: [&str; 7] =
+    ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!e2e/BENCHMARKS.md", ":!e2e/benchmarks"];
+
 /// The machine and the versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,7 +23,7 @@ pub struct Surroundings {
     pub memory_mib: u64,
     /// The kernel.
     pub kernel: String,
-    /// The commit of the work tree, with a `+` if it has changes.
+    /// The commit of the work tree, with a `+` if anything else than published results differs from it.
     pub commit: String,
     /// The compiler.
     pub compiler: String,
@@ -38,7 +42,7 @@ impl Surroundings {
         let memory = field(&read("/proc/meminfo"), "MemTotal");
         let kib: u64 = memory.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let commit = said(tree, "git", &["rev-parse", "--short=10", "HEAD"]).await;
-        let changed = !said(tree, "git", &["status", "--porcelain", "--untracked-files=no"]).await.is_empty();
+        let changed = !said(tree, "git", &DIFFERS).await.is_empty();
         Self {
             processor: field(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -9,9 +9,10 @@ use crate::bench::study::Study;
 /// How it was measured.
 pub const METHOD: &str = "\
 A part of a run is `chat-node/benches/connections`: a stand-alone chat node on the first core, and its clients in another
-process on the last. Each user signs in with a token and has five channels; a message has 200 bytes of text. While messages are
-delivered the clients never sleep, so that it costs nothing to wake them. The bare loop is a process on the first core that does
-nothing but `send()` frames of the same length to as many sockets, in turn with the node.
+process on the last. Each user signs in with a token and has five channels; a message has 200 bytes of text. While they connect
+and while messages are delivered the clients never sleep, so that it costs nothing to wake them. The bare loop is a process on
+the first core that does nothing but `send()` frames of the same length to as many clients of the same kind, in turn with the
+node.
 
 - *connects/s*: 64 connections at a time, from the connect to `ready`. *CPU*: the node's for each.
 - *idle*: what the node's resident memory and the kernel's (slab, of the whole machine) have grown by for each connection.
