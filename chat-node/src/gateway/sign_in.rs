@@ -1,6 +1,6 @@
 //! What a client needs to begin: its user written down, its channels gathered.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,11 +22,11 @@ const WRITTEN_MAX: usize = 65_536;
 /// Whoever has more channels takes longer, however prompt the store is.
 const USUAL_CHANNELS: usize = 50;
 
-/// Users whom this node has written down, under the names that they had: of each a keyed hash of 64 bits, as that any two
+/// Users whom this node has written down, with the names that they had last: of both a keyed hash of 64 bits, as that any two
 /// of so many have the same happens once in 10^10 nodes.
 #[derive(Debug, Default)]
 pub struct Written {
-    hashes: Mutex<HashSet<u64>>,
+    names: Mutex<HashMap<u64, u64>>,
     keys: RandomState,
 }
 
@@ -69,23 +69,40 @@ async fn gather(
 
 impl Written {
     fn has(&self, user: &User) -> bool {
-        self.with(|hashes| hashes.contains(&self.hash(user)))
+        let (id, name) = self.hashes(user);
+        self.with(|names| names.get(&id) == Some(&name))
     }
 
     fn add(&self, user: &User) {
-        self.with(|hashes| {
-            if hashes.len() >= WRITTEN_MAX {
-                hashes.clear();
+        let (id, name) = self.hashes(user);
+        self.with(|names| {
+            if names.len() >= WRITTEN_MAX {
+                names.clear();
             }
-            hashes.insert(self.hash(user));
+            names.insert(id, name);
         });
     }
 
-    fn hash(&self, user: &User) -> u64 {
-        self.keys.hash_one((&user.id, &user.name))
+    fn hashes(&self, user: &User) -> (u64, u64) {
+        (self.keys.hash_one(&user.id), self.keys.hash_one(&user.name))
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut HashSet<u64>) -> T) -> T {
-        look(&mut self.hashes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<u64, u64>) -> T) -> T {
+        look(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_an_earlier_name_again_is_written_down_again() {
+        let (written, called) =
+            (Written::default(), |name: &str| User { id: "ada".parse().unwrap(), name: name.to_owned() });
+        written.add(&called("A"));
+        assert!(written.has(&called("A")));
+        written.add(&called("B"));
+        assert!(written.has(&called("B")) && !written.has(&called("A")));
     }
 }

@@ -295,9 +295,35 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_panics_breaks_off_and_the_next_one_is_done() {
         let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
-        let broken: Result<(), _> = store.write(|_| panic!("a bug")).await;
-        assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
-        assert_eq!(store.write(|_| Ok(1)).await, Ok(1));
+        for durability in [Durability::Immediate, Durability::None] {
+            let broken: Result<(), _> = store.write_with(durability, |_| panic!("a bug")).await;
+            assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+            assert_eq!(store.write_with(durability, |_| Ok(1)).await, Ok(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_a_lazy_write_waits_is_written_with_it() {
+        let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+        let written = tokio::join!(
+            store.write_lazily(|_| Ok(1)),
+            store.write(|_| Ok(2)),
+            store.write(|_| Err::<(), _>(StoreError::Refused("so".to_owned()))),
+            store.write_lazily(|_| Ok(3)),
+        );
+        assert_eq!(written, (Ok(1), Ok(2), Err(StoreError::Refused("so".to_owned())), Ok(3)));
+    }
+
+    #[test]
+    fn a_store_that_outlives_its_runtime_goes_on_in_the_next_one() {
+        let store = Arc::new(Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap());
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let first = runtime();
+        let abandoned = Arc::clone(&store);
+        first.spawn(async move { abandoned.write_lazily(|_| Ok(())).await });
+        first.block_on(tokio::task::yield_now());
+        drop(first);
+        assert_eq!(runtime().block_on(store.write_lazily(|_| Ok(1))), Ok(1));
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! One writer at a time, and one commit for all who came while the one before was on its way to the disk.
 //!
 //! What has to be on disk is written on a thread that may block, as long as there is something to write. What has not only
-//! changes memory, which takes microseconds: it is written right here, as to wake a thread for it would cost more.
+//! changes memory, which takes microseconds, but for the seldom case that the file has to grow first: it is written right here,
+//! as to wake a thread for it would cost more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -20,7 +21,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Waiting {
     jobs: Vec<Box<dyn Job>>,
-    /// Whether there is a thread that will take them.
+    /// Whether somebody will take them.
     is_served: bool,
 }
 
@@ -64,18 +65,23 @@ impl Writer {
     }
 
     fn add(&self, job: Box<dyn Job>) {
-        let mut waiting = lock(&self.waiting);
         let is_lazy = job.is_lazy();
-        waiting.jobs.push(job);
-        if !std::mem::replace(&mut waiting.is_served, true) {
+        if self.is_first(job) {
             let (database, waiting) = (Arc::downgrade(&self.database), Arc::clone(&self.waiting));
-            let serving = Serving { database, waiting };
+            let serving = Serving { database, waiting, is_done: false };
             if is_lazy {
                 tokio::spawn(serving.serve_here());
             } else {
                 tokio::task::spawn_blocking(|| serving.serve());
             }
         }
+    }
+
+    /// Whether nobody was about to take it.
+    fn is_first(&self, job: Box<dyn Job>) -> bool {
+        let mut waiting = lock(&self.waiting);
+        waiting.jobs.push(job);
+        !std::mem::replace(&mut waiting.is_served, true)
     }
 }
 
@@ -84,21 +90,24 @@ impl Writer {
 struct Serving {
     database: Weak<Database>,
     waiting: Arc<Mutex<Waiting>>,
+    /// Whether nothing waited any more.
+    is_done: bool,
 }
 
 impl Serving {
     /// Blocks while what is written goes to the disk.
-    fn serve(self) {
+    fn serve(mut self) {
         while let Some(group) = self.next() {
             self.write(group);
         }
     }
 
     /// Goes on elsewhere if something has to go to the disk.
-    async fn serve_here(self) {
-        // All who are about to write something share the commit.
-        tokio::task::yield_now().await;
-        while let Some(group) = self.next() {
+    async fn serve_here(mut self) {
+        loop {
+            // All who are about to write something share the commit.
+            tokio::task::yield_now().await;
+            let Some(group) = self.next() else { return };
             if !group.iter().all(|job| job.is_lazy()) {
                 tokio::task::spawn_blocking(|| {
                     self.write(group);
@@ -110,36 +119,33 @@ impl Serving {
         }
     }
 
-    fn next(&self) -> Option<Vec<Box<dyn Job>>> {
+    fn next(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut waiting = lock(&self.waiting);
-        waiting.is_served = !waiting.jobs.is_empty();
+        self.is_done = waiting.jobs.is_empty();
+        waiting.is_served = !self.is_done;
         waiting.is_served.then(|| std::mem::take(&mut waiting.jobs))
     }
 
-    fn write(&self, group: Vec<Box<dyn Job>>) {
+    fn write(&self, mut group: Vec<Box<dyn Job>>) {
         let Some(database) = self.database.upgrade() else { return };
-        let committed = commit_group(&database, group);
+        let committed = commit(&database, &mut group);
         drop(database);
-        committed.into_iter().for_each(|(job, committed)| job.answer(committed));
-    }
-}
-
-impl Drop for Serving {
-    /// After a panic nobody would serve those who wait: they hear that it broke off.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            *lock(&self.waiting) = Waiting::default();
+        if committed.is_err() && group.len() > 1 {
+            // One of them failed and took the others along: each for itself.
+            group.into_iter().for_each(|job| self.write(vec![job]));
+        } else {
+            group.into_iter().for_each(|job| job.answer(committed.clone()));
         }
     }
 }
 
-fn commit_group(database: &Database, mut group: Vec<Box<dyn Job>>) -> Vec<(Box<dyn Job>, Committed)> {
-    let committed = commit(database, &mut group);
-    if committed.is_err() && group.len() > 1 {
-        // One of them failed and took the others along: each for itself.
-        return group.into_iter().flat_map(|job| commit_group(database, vec![job])).collect();
+impl Drop for Serving {
+    /// After a panic, or when the runtime ends, nobody would serve those who wait: they hear that it broke off.
+    fn drop(&mut self) {
+        if !self.is_done {
+            *lock(&self.waiting) = Waiting::default();
+        }
     }
-    group.into_iter().map(|job| (job, committed.clone())).collect()
 }
 
 fn commit(database: &Database, group: &mut [Box<dyn Job>]) -> Committed {
