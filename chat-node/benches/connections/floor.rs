@@ -145,6 +145,7 @@ async fn read_as_clients_do(connections: usize, address: &str) -> Result<()> {
         order?;
         arrivals.expect(connections);
         while !arrivals.are_all_here() {
+            ensure!(readers.try_join_next().is_none(), "a connection of the bare loop ended");
             // Instead of sleeping, as the node's clients do.
             yield_now().await;
         }

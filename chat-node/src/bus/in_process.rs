@@ -154,7 +154,8 @@ impl State {
         self.topology.plan(self.topology.publish).filter(|_| !self.left)
     }
 
-    /// It holds at once, so nobody has to hear of it.
+    /// It holds at once, so nobody has to hear of it. By user, what another node tells of a direct channel while the user is
+    /// away is missed by a room that is still open, until the next comparison of heads.
     fn add(&mut self, topic: Topic) {
         if self.wanted.add(topic) {
             self.wanted.take_changed();

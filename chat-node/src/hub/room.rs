@@ -25,6 +25,8 @@ use crate::store::{ChannelKind, Head};
 
 /// More followers than this do not go before the few of another room.
 const FEW: usize = 128;
+/// Queues that are fetched from memory together: fewer than a core's first cache has room for.
+const FETCHED: usize = 64;
 
 /// A channel that somebody on this node follows.
 #[derive(Debug)]
@@ -268,7 +270,7 @@ impl State {
         if !run.is_empty() && !self.followers.is_empty() {
             let frames: Vec<_> = run.iter().map(codec::encode_entry).collect();
             let haste = if self.followers.len() > FEW { Haste::Bulk } else { Haste::Prompt };
-            for followers in self.followers.chunks(FEW) {
+            for followers in self.followers.chunks(FETCHED) {
                 followers.iter().for_each(|follower| follower.queue.prefetch());
                 followers.iter().for_each(|follower| follower.queue.push_all(&frames, haste));
             }

@@ -77,7 +77,7 @@ impl Directory {
         *self.connections.entry(user.clone()).or_default() += 1;
         if is_new {
             self.toggle(user);
-            self.is_here_or_not(user);
+            self.came_or_went_here(user);
         }
     }
 
@@ -154,7 +154,7 @@ impl Directory {
         for (user, _) in over {
             self.connections.remove(&user);
             self.toggle(&user);
-            self.is_here_or_not(&user);
+            self.came_or_went_here(&user);
         }
     }
 
@@ -254,7 +254,7 @@ impl Directory {
     }
 
     /// A user has come to this node or left it.
-    fn is_here_or_not(&mut self, user: &UserId) {
+    fn came_or_went_here(&mut self, user: &UserId) {
         if !self.others.contains_key(user) {
             self.has_changed(user);
         }
