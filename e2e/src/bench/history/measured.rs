@@ -29,7 +29,7 @@ pub struct Row {
     pub look: Look,
     /// How many ask at once.
     pub readers: u32,
-    /// In a store that was filled and read before.
+    /// In a store that has just been filled, after the kinds before.
     pub warm: Pages,
     /// In a store that was opened right before.
     pub cold: Pages,

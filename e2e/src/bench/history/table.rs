@@ -16,9 +16,9 @@ in quiet channels of 200, each in a bucket of its own with 42 empty ones behind 
   before the message that ended the 5,000 empty buckets.
 - *readers*: so many ask at the same time, each for its next page as soon as it has one, until there are 4,000 pages or three
   seconds are over. A time begins when a reader asks, and has its wait for the others in it.
-- *warm*: the store has been filled and read. *opened*: before each kind of page and number of readers it is closed, its file is
-  dropped from the kernel's cache, and it is opened again; reading begins at once. The server of `mongo` goes on and keeps what
-  it has in memory, only the connections to it are new.
+- *warm*: the store has just been filled, and what earlier kinds have read is still in memory. *opened*: before each kind of
+  page and number of readers it is closed, its file is dropped from the kernel's cache, and it is opened again; reading begins
+  at once. The server of `mongo` goes on and keeps what it has in memory, only the connections to it are new.
 - Every page is checked: those messages, in that order, at those positions and no others. One that is wrong fails the run.
 ";
 
