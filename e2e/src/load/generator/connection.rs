@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::TcpSocket;
 
@@ -38,6 +40,9 @@ async fn handshake(world: &World, user: UserNumber, tries: u32) -> Result<((Sour
     let address = world.way.address(user, tries);
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = world.way.source(user, address) {
+        // Or the kernel would take a port here, free of all others, those of earlier runs too for a minute: with tens of
+        // thousands the search takes a millisecond. So it takes one that is free for this way.
+        setsockopt(&socket, IpBindAddressNoPort, &true)?;
         socket.bind(source).context("no port is left on this machine")?;
     }
     if world.client(user).is_slow {
