@@ -303,6 +303,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_that_panics_does_not_take_others_along() {
+        let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+        for durability in [Durability::Immediate, Durability::None] {
+            let (before, broken, after) = tokio::join!(
+                store.write_with(durability, |_| Ok(1)),
+                store.write_with::<()>(durability, |_| panic!("a bug")),
+                store.write_with(durability, |_| Ok(2)),
+            );
+            assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+            assert_eq!((before, after), (Ok(1), Ok(2)));
+        }
+    }
+
+    #[tokio::test]
     async fn what_comes_while_a_lazy_write_waits_is_written_with_it() {
         let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
         let written = tokio::join!(

@@ -4,6 +4,7 @@
 //! changes memory, which takes microseconds, but for the seldom case that the file has to grow first: it is written right here,
 //! as to wake a thread for it would cost more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use redb::{Database, WriteTransaction};
@@ -140,7 +141,7 @@ impl Serving {
 }
 
 impl Drop for Serving {
-    /// After a panic, or when the runtime ends, nobody would serve those who wait: they hear that it broke off.
+    /// When the runtime ends, nobody would serve those who wait: they hear that it broke off.
     fn drop(&mut self) {
         if !self.is_done {
             *lock(&self.waiting) = Waiting::default();
@@ -154,7 +155,8 @@ fn commit(database: &Database, group: &mut [Box<dyn Job>]) -> Committed {
         tx.set_durability(Durability::None)?;
     }
     for job in group {
-        job.run(&tx)?;
+        // Caught while the transaction is there to be given up, and so that whoever writes goes on for the others.
+        catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or_else(|_| Err(broken_off()))?;
     }
     Ok(tx.commit()?)
 }
