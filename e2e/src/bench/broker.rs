@@ -37,13 +37,8 @@ pub async fn run(paths: &Paths, progress: &Progress, runs: u32) -> Result<Study>
     let _lock = Lock::take(paths)?;
     site::prepare(paths, progress).await?;
     let program = program::compile(paths, progress, Measured::NAME).await?;
-    let mut parts = Vec::new();
-    for number in 1..=runs {
-        for brokers in BROKERS {
-            progress.say(format_args!("{}, run {number} of {runs}: brokers: {brokers}", Measured::NAME));
-            parts.push(part(paths, &program, brokers).await?);
-        }
-    }
+    let parts =
+        Part::of_all((progress, runs), &BROKERS, async |size| part(paths, &program, size).await).await?;
     Ok(Study { surroundings: Surroundings::look(&paths.tree, Vec::new()).await, parts })
 }
 
@@ -74,6 +69,7 @@ impl Subject for Measured {
     const NAME: &'static str = "broker";
     const METHOD: &'static str = table::METHOD;
     const CAPTION: &'static str = "Longest times of broker";
+    const SIZE_OF: Option<&'static str> = Some("brokers");
 
     fn size(&self) -> usize {
         self.brokers.into()

@@ -33,13 +33,7 @@ const MEASURED_WITHIN: Duration = Duration::from_secs(15 * 60);
 pub async fn run(paths: &Paths, progress: &Progress, runs: u32) -> Result<Study<Crowd>> {
     allow_files(CROWDS[CROWDS.len() - 1])?;
     let program = program::compile(paths, progress, BENCH).await?;
-    let mut parts = Vec::new();
-    for number in 1..=runs {
-        for connections in CROWDS {
-            progress.say(format_args!("{}, run {number} of {runs}: connections: {connections}", Crowd::NAME));
-            parts.push(Part::undisturbed(progress, async || part(&program, connections).await).await?);
-        }
-    }
+    let parts = Part::of_all((progress, runs), &CROWDS, async |size| part(&program, size).await).await?;
     Ok(Study { surroundings: Surroundings::look(&paths.tree, Vec::new()).await, parts })
 }
 
@@ -53,6 +47,7 @@ impl Subject for Crowd {
     const NAME: &'static str = "floor";
     const METHOD: &'static str = table::METHOD;
     const CAPTION: &'static str = "A message to all";
+    const SIZE_OF: Option<&'static str> = Some("connections");
 
     fn size(&self) -> usize {
         self.connections

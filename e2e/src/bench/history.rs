@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use tokio::process::Command;
 
-use super::study::{Part, Study, Subject};
+use super::study::{ALIKE, Part, Study, Subject};
 use super::{chart, program};
 use crate::load::{Processes, Role, Surroundings};
 use crate::lock::Lock;
@@ -36,21 +36,13 @@ pub async fn run(paths: &Paths, progress: &Progress, runs: u32) -> Result<Study<
     site::prepare(paths, progress).await?;
     let program = program::compile(paths, progress, Measured::NAME).await?;
     let site = progress.step("start the store", Site::build_store(paths, site::PARTS)).await?;
+    let all = Part::of_all((progress, runs), &[ALIKE], async |_| part(&site, &program).await);
     let measured = tokio::select! {
-        measured = all(&site, &program, (progress, runs)) => measured,
+        measured = all => measured,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
     };
     site.end().await?;
     Ok(Study { surroundings: Surroundings::look(&paths.tree, Vec::new()).await, parts: measured? })
-}
-
-async fn all(site: &Site, program: &Path, (progress, runs): (&Progress, u32)) -> Result<Vec<Part<Measured>>> {
-    let mut parts = Vec::new();
-    for number in 1..=runs {
-        progress.say(format_args!("{}, run {number} of {runs}", Measured::NAME));
-        parts.push(Part::undisturbed(progress, async || part(site, program).await).await?);
-    }
-    Ok(parts)
 }
 
 async fn part(site: &Site, program: &Path) -> Result<Part<Measured>> {
@@ -65,11 +57,6 @@ impl Subject for Measured {
     const NAME: &'static str = "history";
     const METHOD: &'static str = table::METHOD;
     const CAPTION: &'static str = "Times of pages of history";
-
-    /// All runs are the same.
-    fn size(&self) -> usize {
-        1
-    }
 
     fn text(study: &Study<Self>) -> String {
         format!("{}\n{}", table::tables(study), conclusion::conclusion(study))

@@ -1,5 +1,6 @@
 //! What is measured otherwise than by load profiles: by a bench of the chat node, several times.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -16,6 +17,9 @@ use crate::progress::Progress;
 /// Parts that were disturbed are repeated so often.
 const TRIES: usize = 4;
 
+/// The size of parts that are all alike.
+pub const ALIKE: usize = 1;
+
 /// What a run of a bench prints, and how it is shown.
 pub trait Subject: Serialize + DeserializeOwned + Sized {
     /// What it is called among the profiles.
@@ -25,8 +29,13 @@ pub trait Subject: Serialize + DeserializeOwned + Sized {
     /// What the chart shows.
     const CAPTION: &'static str;
 
+    /// What the size of a part counts; `None` if all parts are alike.
+    const SIZE_OF: Option<&'static str> = None;
+
     /// What parts of the same run differ by.
-    fn size(&self) -> usize;
+    fn size(&self) -> usize {
+        ALIKE
+    }
 
     /// The tables, and what follows from them.
     fn text(study: &Study<Self>) -> String;
@@ -62,9 +71,26 @@ pub struct Part<M> {
     pub steal_percent: f64,
 }
 
-impl<M> Part<M> {
+impl<M: Subject> Part<M> {
+    /// Measures all sizes, so many times.
+    pub async fn of_all<S: Copy + Display>(
+        (progress, runs): (&Progress, u32),
+        sizes: &[S],
+        measure: impl AsyncFn(S) -> Result<Self>,
+    ) -> Result<Vec<Self>> {
+        let mut parts = Vec::new();
+        for number in 1..=runs {
+            for &size in sizes {
+                let part = M::SIZE_OF.map(|of| format!(": {size} {of}")).unwrap_or_default();
+                progress.say(format_args!("{}, run {number} of {runs}{part}", M::NAME));
+                parts.push(Self::undisturbed(progress, async || measure(size).await).await?);
+            }
+        }
+        Ok(parts)
+    }
+
     /// Measures until nobody disturbs.
-    pub async fn undisturbed(
+    async fn undisturbed(
         progress: &Progress,
         mut measure: impl AsyncFnMut() -> Result<Self>,
     ) -> Result<Self> {

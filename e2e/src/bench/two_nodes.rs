@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::process::Command;
 
-use super::study::{Part, Study, Subject};
+use super::study::{ALIKE, Part, Study, Subject};
 use super::{chart, program};
 use crate::load::{Across, Surroundings};
 use crate::paths::Paths;
@@ -31,25 +31,13 @@ const MEASURED_WITHIN: Duration = Duration::from_secs(10 * 60);
 pub async fn run(paths: &Paths, progress: &Progress, runs: u32) -> Result<Study<Turn>> {
     let program = program::compile(paths, progress, BENCH).await?;
     let across = Across::start((paths, progress)).await?;
+    let turns = Part::of_all((progress, runs), &[ALIKE], async |_| turn(&across, &program, progress).await);
     let measured = tokio::select! {
-        measured = turns(&across, &program, (progress, runs)) => measured,
+        measured = turns => measured,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
     };
     across.end().await?;
     Ok(Study { surroundings: Surroundings::look(&paths.tree, Vec::new()).await, parts: measured? })
-}
-
-async fn turns(
-    across: &Across,
-    program: &Path,
-    (progress, runs): (&Progress, u32),
-) -> Result<Vec<Part<Turn>>> {
-    let mut parts = Vec::new();
-    for number in 1..=runs {
-        progress.say(format_args!("{}, run {number} of {runs}", Turn::NAME));
-        parts.push(Part::undisturbed(progress, async || turn(across, program, progress).await).await?);
-    }
-    Ok(parts)
 }
 
 async fn turn(across: &Across, program: &Path, progress: &Progress) -> Result<Part<Turn>> {
@@ -84,19 +72,14 @@ impl Subject for Turn {
     const METHOD: &'static str = table::METHOD;
     const CAPTION: &'static str = "Times between two nodes";
 
-    /// All turns are the same.
-    fn size(&self) -> usize {
-        1
-    }
-
     fn text(study: &Study<Self>) -> String {
         table::text(study)
     }
 
     fn chart(study: &Study<Self>) -> String {
         let rows = turn::ROWS.iter().flat_map(|(name, of)| {
-            let p50 = study.figure_at(1, |turn| of(turn).p50_ms);
-            let p99 = study.figure_at(1, |turn| of(turn).p99_ms);
+            let p50 = study.figure_at(ALIKE, |turn| of(turn).p50_ms);
+            let p99 = study.figure_at(ALIKE, |turn| of(turn).p99_ms);
             [("p50", p50), ("p99", p99)].map(|(part, figure)| Some((format!("{name} {part}"), figure?)))
         });
         let rows: Vec<_> = rows.flatten().collect();

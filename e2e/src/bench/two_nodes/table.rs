@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::turn::{ROWS, Turn};
 use crate::bench::figure::Figure;
 use crate::bench::goal::{self, Goal};
-use crate::bench::study::Study;
+use crate::bench::study::{ALIKE, Study};
 
 /// How it was measured.
 pub const METHOD: &str = "\
@@ -26,13 +26,13 @@ pub fn text(study: &Study<Turn>) -> String {
         String::from("| part | messages | p50, ms | p99, ms | goal |\n| --- | ---: | ---: | ---: | --- |\n");
     for (name, of) in ROWS {
         let count: u64 = study.parts.iter().map(|part| of(&part.measured).count).sum();
-        let p50 = study.figure_at(1, |turn| of(turn).p50_ms);
-        let p99 = study.figure_at(1, |turn| of(turn).p99_ms);
+        let p50 = study.figure_at(ALIKE, |turn| of(turn).p50_ms);
+        let p99 = study.figure_at(ALIKE, |turn| of(turn).p99_ms);
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {name} | {count} | {} | {} |  |", shown(p50), shown(p99));
     }
-    let p50 = study.figure_at(1, |turn| turn.beyond(|times| times.p50_ms));
-    let p99 = study.figure_at(1, |turn| turn.beyond(|times| times.p99_ms));
+    let p50 = study.figure_at(ALIKE, |turn| turn.beyond(|times| times.p50_ms));
+    let p99 = study.figure_at(ALIKE, |turn| turn.beyond(|times| times.p99_ms));
     let bound = goal::BEYOND_SERVICES_MS;
     let _ = writeln!(text, "| beyond |  | {} | {} | p99 {bound} |", shown(p50), shown(p99));
     let figures = p99.map(|figure| ("p99".to_owned(), bound, figure.median));
