@@ -1,5 +1,7 @@
 //! Channels of two users.
 
+use std::sync::Arc;
+
 use super::{Channels, problem_of, shown};
 use crate::bus::{Audience, Envelope, Notice};
 use crate::error::{ErrorCode, Problem};
@@ -14,7 +16,11 @@ impl Channels {
     ///
     /// # Errors
     /// [`ErrorCode::InvalidRecipient`], [`ErrorCode::UnknownUser`], [`ErrorCode::Unavailable`].
-    pub async fn open_direct(&self, user: &User, recipient: &UserId) -> Result<ChannelView, Problem> {
+    pub async fn open_direct(
+        self: &Arc<Self>,
+        user: &User,
+        recipient: &UserId,
+    ) -> Result<ChannelView, Problem> {
         if user.id == *recipient {
             let message = "`recipient_id` is yourself: name another user";
             return Err(Problem::new(ErrorCode::InvalidRecipient, message));
@@ -24,13 +30,15 @@ impl Channels {
         let users = ordered(&user.id, recipient);
         let channel = self.store.open_direct(id, &users).await.map_err(|error| problem_of(&error))?;
         self.views.note_kind(channel.id, &channel.kind);
-        let is_new = channel.id == id;
-        if is_new {
+        let after = if channel.id == id {
             let opened = Envelope::new(Notice::DirectOpened { channel_id: id, users: users.clone() });
             self.bus.publish(&opened, Audience::Users(&users));
-        }
-        self.introduce_direct(channel.id, &users, if is_new { Position(0) } else { channel.head });
-        Ok(shown::channel(&channel, (&user.id, Permissions::TALK), channel.head))
+            Position(0)
+        } else {
+            self.settled(&channel).await.map_err(|error| problem_of(&error))?
+        };
+        self.introduce_direct(channel.id, &users, after);
+        Ok(shown::channel(&channel, (&user.id, Permissions::TALK), after))
     }
 
     /// Makes the local connections of a direct channel's users follow it from a position on, where they do not yet.

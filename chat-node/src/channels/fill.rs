@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Channels;
+use crate::hub::gate::Missing;
 use crate::hub::room::Room;
 use crate::ids::Position;
 use crate::protocol::message::{ChangeEntry, Entry};
@@ -47,9 +48,19 @@ impl Channels {
                 }
             }
             if in_vain >= ATTEMPTS {
-                return room.give_up_filling();
+                return self.give_up(room, missing).await;
             }
             tokio::time::sleep(GRACE * in_vain * in_vain).await;
+        }
+    }
+
+    /// Gives up until heads are compared again. Who does so a second time at the same position takes its writer for dead:
+    /// nothing follows that would make a reader seal it, and it would be looked for as long as the room is open.
+    async fn give_up(&self, room: &Room, missing: Missing) {
+        if room.give_up_filling()
+            && let Err(error) = self.log.seal(room.id, missing).await
+        {
+            tracing::debug!(channel = %room.id, %error, "open positions could not be sealed");
         }
     }
 

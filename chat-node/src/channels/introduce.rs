@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::{Channels, shown};
-use crate::ids::{AccessVersion, GroupId, Position, UserId};
+use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use crate::protocol::message::Entry;
 use crate::store::{Channel, ChannelKind, StoreError};
 
 /// Members per read, where a change concerns all of a group.
@@ -31,6 +32,33 @@ impl Channels {
                 tracing::debug!(%group, %error, "the look for new channels broke off");
             }
         });
+    }
+
+    /// Introduces, in the background, a direct channel in which something was said to those connections of its users here
+    /// that do not know it: they follow it from just before the entry, or from before what is still being stored there.
+    pub(super) fn introduce_spoken_in(self: &Arc<Self>, entry: &Entry, users: [UserId; 2]) {
+        let (id, before) = (entry.channel(), Position(entry.position().0.saturating_sub(1)));
+        if !users.iter().any(|user| self.hub.connections.lacks(user, id)) {
+            return;
+        }
+        let channels = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = channels.introduce_before((id, before), &users).await {
+                // They find the channel by its next entry, or when they sign in again.
+                tracing::debug!(channel = %id, %error, "an introduction broke off");
+            }
+        });
+    }
+
+    async fn introduce_before(
+        &self,
+        (id, before): (ChannelId, Position),
+        users: &[UserId; 2],
+    ) -> Result<(), StoreError> {
+        if let Some(channel) = self.store.channel(id).await? {
+            self.introduce_direct(id, users, self.settled(&channel).await?.min(before));
+        }
+        Ok(())
     }
 
     pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) -> JoinHandle<()> {

@@ -2,7 +2,7 @@
 //!
 //! Appending reserves positions in one atomic step, then stores the entries at them. Who reserves must fill: an
 //! entry that turns out to be known leaves a void. A writer that died in between leaves a hole; a reader that
-//! meets it waits a moment and seals it with a void. The store takes only one entry at a position, so the two
+//! meets it waits a moment and seals it with a void; one at the end of the log is sealed by [`Log::seal`]. The store takes only one entry at a position, so the two
 //! may race: the loser reserves anew. Safety never depends on time, only how long a hole is waited for.
 //!
 //! A reservation tells the channel's access version. What was checked under an older one is checked again by the
@@ -17,6 +17,7 @@ use async_trait::async_trait;
 
 use super::permit::Right;
 use crate::error::Problem;
+use crate::hub::gate::Missing;
 use crate::ids::lease::{IdError, Ids};
 use crate::ids::{AccessVersion, ChannelId, MessageId, Position};
 use crate::protocol::message::{Change, ChangeEntry, Composed, Entry, Message, User};
@@ -204,6 +205,15 @@ impl Log {
         limit: u16,
     ) -> Result<Vec<Entry>, StoreError> {
         range::read(&*self.0.store, channel, after, limit.clamp(1, RANGE_LIMIT)).await
+    }
+
+    /// Puts voids at the missing positions that have no entry; at most at [`RANGE_LIMIT`] of them. Their writer, if it
+    /// lives, finds that out and takes others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn seal(&self, channel: ChannelId, missing: Missing) -> Result<(), StoreError> {
+        range::seal_missing(&*self.0.store, channel, missing).await
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

@@ -35,9 +35,7 @@ impl Channels {
             Notice::Entry { entry, access, users } => {
                 let entry = entry.under(access);
                 if let Some(users) = users {
-                    // Who has not heard of the channel yet follows it from just before this entry.
-                    let before = Position(entry.position().0.saturating_sub(1));
-                    self.introduce_direct(entry.channel(), &users, before);
+                    self.introduce_spoken_in(&entry, users);
                 }
                 self.receive_entry(entry);
             }

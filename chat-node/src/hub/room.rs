@@ -46,6 +46,8 @@ struct State {
     followers: Followers,
     recent: Option<Recent>,
     filling: bool,
+    /// Where the last filling that was given up stood.
+    given_up_at: Option<Position>,
     /// The highest access version that was heard of.
     heard: AccessVersion,
     /// Who was checked under less than this may not join.
@@ -240,9 +242,13 @@ impl Room {
         missing
     }
 
-    /// Ends the filling although something is missing; the next entry or comparison begins a new one.
-    pub fn give_up_filling(&self) {
-        self.state().filling = false;
+    /// Ends the filling although something is missing; the next entry or comparison begins a new one. Gives whether the one
+    /// before was given up at the same position.
+    pub fn give_up_filling(&self) -> bool {
+        let mut state = self.state();
+        state.filling = false;
+        let last = state.gate.last();
+        std::mem::replace(&mut state.given_up_at, last) == last
     }
 
     pub(super) fn leave(&self, connection: ConnectionId) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chat_node::ids::Position;
 use chat_node::protocol::message::User;
 use tokio::time::{Instant, sleep};
 
@@ -138,9 +139,13 @@ fn is_settled(tables: &Tables, views: &Views) -> Result<(), NotYet> {
             return Err((*client, (format!("{} is not acked", draft.nonce), Some(draft.channel))));
         }
         for (channel, seen) in &view.seen {
-            let end = tables.last(*channel).0;
-            if seen.last < end {
+            let (end, head) =
+                (tables.last(*channel), tables.channel(*channel).map_or(Position(0), |row| row.head));
+            if seen.last < end.0 {
                 return Err((*client, (format!("it is at {} of {end}", seen.last), Some(*channel))));
+            }
+            if end < head {
+                return Err((*client, (format!("positions {end} to {head} are open"), Some(*channel))));
             }
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::info;
 
+use super::RANGE_LIMIT;
+use crate::hub::gate::Missing;
 use crate::ids::{ChannelId, Position};
 use crate::protocol::message::Entry;
 use crate::store::{Store, StoreError};
@@ -47,6 +49,18 @@ pub(super) async fn read(
     Err(StoreError::Unavailable("what was stored at open positions does not show yet".to_owned()))
 }
 
+/// Seals what is open up to a position that is known to be reserved, although nothing may follow it.
+pub(super) async fn seal_missing(
+    store: &dyn Store,
+    channel: ChannelId,
+    missing: Missing,
+) -> Result<(), StoreError> {
+    let entries = store.entries_after(channel, missing.after, RANGE_LIMIT).await?;
+    let end = missing.until.0.min(missing.after.0.saturating_add(RANGE_LIMIT.into()));
+    let open = open(missing.after, &entries, Position(end));
+    if open.is_empty() { Ok(()) } else { seal(store, channel, &open).await }
+}
+
 /// Puts voids at `holes`. Whoever is first at a position wins, and either way it is open no more.
 async fn seal(store: &dyn Store, channel: ChannelId, holes: &[Position]) -> Result<(), StoreError> {
     let void = |position: &Position| Entry::Void { channel_id: channel, position: *position };
@@ -59,9 +73,13 @@ async fn seal(store: &dyn Store, channel: ChannelId, holes: &[Position]) -> Resu
 /// The positions without entry among the first `limit` after `after`, up to the last entry.
 fn holes(after: Position, entries: &[Entry], limit: u16) -> Vec<Position> {
     let Some(last) = entries.last() else { return Vec::new() };
-    let end = last.position().0.min(after.0.saturating_add(limit.into()));
+    open(after, entries, last.position().min(Position(after.0.saturating_add(limit.into()))))
+}
+
+/// The positions without entry after `after` up to `until`.
+fn open(after: Position, entries: &[Entry], until: Position) -> Vec<Position> {
     let mut present = entries.iter().map(|entry| entry.position().0).peekable();
-    (after.0 + 1..=end).filter(|position| present.next_if_eq(position).is_none()).map(Position).collect()
+    (after.0 + 1..=until.0).filter(|position| present.next_if_eq(position).is_none()).map(Position).collect()
 }
 
 #[cfg(test)]

@@ -151,6 +151,11 @@ impl Node {
         self.channels.send(&user(author), draft).await
     }
 
+    /// Makes the connections of a user forget a channel.
+    pub fn forget(&self, id: &str, channel: ChannelId) {
+        self.hub.connections.withdraw(&user(id).id, channel);
+    }
+
     pub async fn put(&self, by: &str, group: GroupId, (id, role): (&str, Role)) -> Result<(), Problem> {
         let membership = Membership { user_id: id.parse().unwrap(), role };
         self.channels.put_member(&user(by).id, group, membership).await.map(drop)
@@ -203,6 +208,15 @@ impl Client {
             }
         }
         (introduced, withdrawn)
+    }
+
+    /// The head of the next channel that is introduced.
+    pub async fn introduced_head(&mut self) -> Position {
+        loop {
+            if let Some(Order::Introduce(new)) = self.orders.recv().await {
+                return new.head;
+            }
+        }
     }
 
     pub fn follower(&self) -> Follower {

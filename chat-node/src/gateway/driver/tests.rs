@@ -2,6 +2,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request as HttpRequest;
 use axum::http::header::AUTHORIZATION;
 use clap::Parser;
+use crds::node::NodeState;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -10,6 +11,7 @@ use crate::admin::status::Status;
 use crate::bus::in_process::InProcessBroker;
 use crate::clock::System;
 use crate::config::{Config, Options};
+use crate::drain::Plan;
 use crate::error::ErrorCode;
 use crate::gateway::long_poll;
 use crate::hub::room::Room;
@@ -29,13 +31,19 @@ async fn engine() -> Engine {
 }
 
 async fn engine_on(store: Arc<dyn Store>) -> Engine {
+    engine_with_status(store).await.0
+}
+
+async fn engine_with_status(store: Arc<dyn Store>) -> (Engine, Arc<Status>) {
     let config = Config::load(Options::parse_from(["chat-node", "--data", "/nowhere"])).unwrap();
     let clock = Arc::new(System);
     let (bus, received) = InProcessBroker::default().join();
     let services = Services { store, bus: Arc::new(bus), received, clock };
     let metrics = Arc::new(Metrics::new().unwrap());
     let status = Arc::new(Status::new("node".to_owned(), Arc::clone(&metrics)));
-    Engine::start(&config, services, (&status, &metrics)).await.unwrap()
+    let engine = Engine::start(&config, services, (&status, &metrics)).await.unwrap();
+    status.set_state(NodeState::Ready);
+    (engine, status)
 }
 
 fn user(name: &str) -> User {
@@ -207,4 +215,22 @@ async fn a_node_that_is_cut_off_from_the_store_lets_nobody_in_and_keeps_who_is_t
     store.set_down(false);
     held.wait_for(Option::is_some).await.unwrap();
     assert!(enter().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_is_not_ready_and_lets_clients_in_until_that_is_noticed() {
+    let store = Embedded::in_memory(BucketLength::default(), Arc::new(System)).unwrap();
+    let (engine, status) = engine_with_status(Arc::new(store)).await;
+    let (gateway, plan) =
+        (Arc::clone(&engine.gateway), Plan::behind_a_load_balancer(Duration::from_secs(20)));
+    assert_eq!(status.not_ready(), None);
+    let draining = tokio::spawn(engine.drain(plan));
+    tokio::time::sleep(plan.notice - Duration::from_millis(100)).await;
+    assert_eq!(status.not_ready().as_deref(), Some("the node is going away"));
+    drop(gateway.enter(None, 1_024).unwrap());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let refused = gateway.enter(None, 1_024).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::NodeFull);
+    assert!(refused.retry_after.is_some());
+    draining.await.unwrap();
 }

@@ -161,6 +161,10 @@ impl Client {
         let mut view = self.view();
         let Some(draft) = view.draft(&nonce) else { return };
         match code {
+            "unavailable" if retry_after_ms.is_none() => {
+                drop(view);
+                self.wrong(format!("{nonce} was refused as unavailable without a time to come back"), None);
+            }
             "unavailable" | "rate_limited" | "timeout" => {
                 draft.due = Instant::now() + Duration::from_millis(retry_after_ms.unwrap_or(1_000));
             }
