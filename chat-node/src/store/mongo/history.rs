@@ -11,9 +11,6 @@ use crate::protocol::message::Message;
 use crate::store::bucket::{Bucket, groups};
 use crate::store::{Around, StoreError};
 
-/// Every message of a page may stand alone in its bucket, and a few buckets may be empty.
-const ROUNDS: usize = 8;
-
 /// Which way messages are walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -55,14 +52,15 @@ fn newest_first(found: Result<Vec<Message>, StoreError>) -> Result<Vec<Message>,
     found.map(|found| found.into_iter().rev().collect())
 }
 
-/// The next messages, nearest first.
+/// The next messages, nearest first. Buckets whose messages were deleted, or that hold only changes, are noted all the same:
+/// only the store's deadline bounds how many of them are passed by.
 async fn walk(mongo: &Mongo, walk: Walk, limit: usize) -> Result<Vec<Message>, StoreError> {
     let mut found = Vec::new();
     if limit == 0 {
         return Ok(found);
     }
     let mut first = Bucket::of(walk.beyond, mongo.bucket);
-    for _ in 0..ROUNDS {
+    loop {
         let buckets = from(mongo, walk.channel, (first, walk.direction)).await?;
         for group in groups(&buckets) {
             found.extend(read(mongo, walk, group, limit - found.len()).await?);
@@ -70,13 +68,11 @@ async fn walk(mongo: &Mongo, walk: Walk, limit: usize) -> Result<Vec<Message>, S
                 return Ok(found);
             }
         }
-        let next = buckets.last().and_then(|last| walk.direction.next(*last));
-        match next {
+        match buckets.last().and_then(|last| walk.direction.next(*last)) {
             Some(next) if buckets.len() == READ_AT_ONCE => first = next,
-            _ => break,
+            _ => return Ok(found),
         }
     }
-    Ok(found)
 }
 
 async fn read(

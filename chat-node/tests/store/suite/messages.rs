@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use chat_node::ids::{AccessVersion, ChannelId, MessageId, Position};
 use chat_node::protocol::attachment::{Attachment, Embed};
-use chat_node::protocol::message::{Composed, Entry, Message, MessageFlags, Place, User};
+use chat_node::protocol::message::{Change, Composed, Entry, Message, MessageFlags, Place, User};
 use chat_node::store::{Around, Inserted, Store, StoreError};
 use futures::future::join_all;
 
-use super::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, flakes, message, put, user, void, wanted};
+use super::fixture::{Fixture, HOUR_MS, OFFICIAL, T0, change, flakes, message, put, user, void, wanted};
 
 fn at(ms: u64, server: u64) -> MessageId {
     MessageId(flakes().take(ms).unwrap() | server << 12)
@@ -240,6 +240,24 @@ pub async fn history_goes_both_ways_from_any_message_across_empty_buckets(fixtur
     assert_eq!(page(Around::After(MessageId(u64::MAX)), 3).await, []);
     let between = MessageId(ids[3].0 + 1);
     assert_eq!(page(Around::Middle(between), 4).await, ids[2..=5], "around what is not there");
+}
+
+pub async fn history_finds_what_lies_beyond_hundreds_of_buckets_without_messages(fixture: Fixture) {
+    let (node, mut flakes) = (fixture.node().await, flakes());
+    let first = put(&*node, &mut flakes, T0, "first").await;
+    let mut pin = |hours: u64| {
+        let id = MessageId(flakes.take(T0 + hours * HOUR_MS).unwrap());
+        let pin = Change::Pin { message_id: first.id, pinned: hours.is_multiple_of(2) };
+        Entry::Change(change(id, Position(1 + hours), pin))
+    };
+    let pins: Vec<_> = (1..=600).map(&mut pin).collect();
+    node.reserve(OFFICIAL, wanted(600), T0 + HOUR_MS).await.unwrap();
+    for part in pins.chunks(300) {
+        node.insert(part).await.unwrap();
+    }
+    let last = put(&*node, &mut flakes, T0 + 601 * HOUR_MS, "last").await;
+    assert_eq!(node.history(OFFICIAL, Around::Before(last.id), 10).await, Ok(vec![first.clone()]));
+    assert_eq!(node.history(OFFICIAL, Around::After(first.id), 10).await, Ok(vec![last]));
 }
 
 pub async fn entries_after_a_position_come_in_order_up_to_the_limit(fixture: Fixture) {

@@ -58,6 +58,7 @@ macro_rules! suite {
                 a_page_takes_messages_that_stand_alone_in_a_hundred_buckets,
                 history_before_an_id_that_does_not_exist_starts_below_it,
                 history_goes_both_ways_from_any_message_across_empty_buckets,
+                history_finds_what_lies_beyond_hundreds_of_buckets_without_messages,
                 entries_after_a_position_come_in_order_up_to_the_limit,
             }
             changes::{
