@@ -62,6 +62,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_text_breaks_them_and_what_is_read_is_written_alike(text in "[0-9:, x-]{0,60}|.{0,60}") {
+            if let Ok(cursors) = text.parse::<Cursors>() {
+                prop_assert_eq!(cursors.to_string().parse(), Ok(cursors));
+            }
+        }
+
+        #[test]
         fn cursors_survive_as_text(cursors in prop::collection::btree_map(0..u64::MAX / 2, 0..u64::MAX / 2, 0..50)) {
             let cursors = Cursors(cursors.into_iter().map(|(c, p)| (ChannelId(c), Position(p))).collect());
             let text = cursors.to_string();

@@ -62,6 +62,7 @@ pub fn groups(nearest_first: &[Bucket]) -> impl Iterator<Item = &[Bucket]> {
 mod tests {
     use super::*;
     use crate::ids::snowflake::EPOCH_MS;
+    use proptest::prelude::*;
 
     const DAY_MS: u64 = 86_400_000;
 
@@ -85,5 +86,29 @@ mod tests {
         assert_eq!(sizes, [1, 2, 4, 8, 16, 9]);
         assert_eq!(groups(&buckets).flatten().copied().collect::<Vec<_>>(), buckets);
         assert_eq!(groups(&[]).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_in_the_one_bucket_whose_time_has_it(id in any::<u64>(), seconds in 1_u16..) {
+            let (id, length) = (MessageId(id), BucketLength(crds::Duration::seconds(seconds)));
+            let Bucket(bucket) = Bucket::of(id, length);
+            let begin = bucket * length.as_millis();
+            prop_assert!((begin..begin + length.as_millis()).contains(&id.timestamp_ms()));
+        }
+
+        #[test]
+        fn later_messages_are_in_no_earlier_bucket(ids in any::<[u64; 2]>(), seconds in 1_u16..) {
+            let length = BucketLength(crds::Duration::seconds(seconds));
+            let [earlier, later] = [ids[0].min(ids[1]), ids[0].max(ids[1])].map(|id| Bucket::of(MessageId(id), length));
+            prop_assert!(earlier <= later);
+        }
+
+        #[test]
+        fn groups_cover_every_bucket_once_and_in_order_in_few_reads(count in 0_usize..600) {
+            let buckets: Vec<_> = (0..count as u64).rev().map(Bucket).collect();
+            prop_assert!(groups(&buckets).count() <= 5 + count / 16);
+            prop_assert_eq!(groups(&buckets).flatten().copied().collect::<Vec<_>>(), buckets);
+        }
     }
 }
