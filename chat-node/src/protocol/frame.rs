@@ -358,3 +358,44 @@ pub enum ChannelKindView {
     /// Two users.
     Direct,
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
+
+    /// A channel of which everything is known.
+    fn channel() -> ChannelView {
+        ChannelView {
+            id: ChannelId(9),
+            kind: ChannelKindView::Group,
+            group_id: Some(GroupId(7)),
+            name: "General".to_owned(),
+            topic: "all else".to_owned(),
+            slow_mode_s: 5,
+            permissions: Permissions::TALK,
+            recipient_id: "bob".parse().ok(),
+            head: Position(4),
+            floor: Position(1),
+            last_message: Some(Position(3)),
+            read: Some(Position(2)),
+            unread: Some(1),
+        }
+    }
+
+    #[test]
+    fn the_protocol_lists_every_field_and_kind_of_a_channel() {
+        let (_, section) = PROTOCOL.split_once("## The channel\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let shown = serde_json::to_value(channel()).unwrap();
+        let fields = shown.as_object().unwrap();
+        for field in fields.keys() {
+            assert!(section.contains(&format!("\n| `{field}` |")), "PROTOCOL.md lacks {field}");
+        }
+        assert_eq!(section.matches("\n| `").count(), fields.len(), "PROTOCOL.md has a field too many");
+        for kind in [ChannelKindView::Official, ChannelKindView::Group, ChannelKindView::Direct] {
+            let kind = serde_json::to_value(kind).unwrap();
+            assert!(section.contains(&format!("`{}`", kind.as_str().unwrap())), "PROTOCOL.md lacks {kind}");
+        }
+    }
+}
