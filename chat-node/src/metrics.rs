@@ -32,6 +32,8 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     /// Envelopes that came over the bus.
     pub received: IntCounter,
+    /// Envelopes of another version.
+    pub unreadable: IntCounter,
     /// Entries read from the store because they did not come over the bus.
     pub gaps_filled: IntCounter,
     /// Bytes that wait for the broker's confirm.
@@ -152,6 +154,7 @@ impl Metrics {
             append_seconds: make.histogram(APPEND_SECONDS)?,
             delivery_seconds: make.histogram(DELIVERY_SECONDS)?,
             received: make.counter(RECEIVED)?,
+            unreadable: make.counter(UNREADABLE)?,
             gaps_filled: make.counter(GAPS_FILLED)?,
             publish_queue_bytes: make.gauge(PUBLISH_QUEUE_BYTES)?,
             broker_connects: make.counter(BROKER_CONNECTS)?,

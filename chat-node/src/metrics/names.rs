@@ -20,6 +20,10 @@ pub(super) const DELIVERY_SECONDS: Name = (
     "Time from a message's own to when it was queued for followers on this node, in seconds, by the store's clock; only of messages that came in their turn.",
 );
 pub(super) const RECEIVED: Name = ("envelopes_received_total", "Envelopes that came over the bus.");
+pub(super) const UNREADABLE: Name = (
+    "envelopes_unreadable_total",
+    "Envelopes of a version that this node does not know; what they told is found in the store.",
+);
 pub(super) const GAPS_FILLED: Name =
     ("gaps_filled_total", "Entries read from the store because they had not come over the bus.");
 pub(super) const PUBLISH_QUEUE_BYTES: Name =

@@ -1,14 +1,16 @@
 //! What only RabbitMQ can do, and go through.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_node::bus::{Audience, Bus, Received};
 use chat_node::ids::UserId;
+use chat_node::metrics::Metrics;
 use crds::QueueType;
 use crds::node::Dependency;
 
 use super::support::broker::{self, Broker};
-use super::support::conformance::{self, End};
+use super::support::conformance::{self, End, Listens};
 use super::support::proxy::Proxy;
 
 async fn connects_and_hears_itself(end: &mut End) {
@@ -195,6 +197,23 @@ async fn kept_of_64_when_unread(broker: &Broker) -> Option<u32> {
             Received::Listening(_) => {}
         }
     }
+}
+
+#[tokio::test]
+async fn an_envelope_of_another_version_is_counted_and_those_behind_it_come() {
+    let Some(broker) = Broker::declared(1).await else { return };
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let (bus, received) = broker.start_counted("one", &metrics, |_| {});
+    let mut end = End { bus: Arc::new(bus), received, listens: Listens::Later };
+    end.connected().await;
+    for bytes in [&br#"{"v":2,"kind":"from the future"}"#[..], b"\xff"] {
+        broker.publish(bytes).await;
+    }
+    let last = conformance::to_everyone(1);
+    end.tell_everyone(&last);
+    assert_eq!(end.envelope().await, last);
+    assert_eq!(metrics.unreadable.get(), 2);
+    broker.delete().await;
 }
 
 #[tokio::test]

@@ -9,10 +9,12 @@ use chat_node::metrics::Metrics;
 use crds::exchange::ClusterKey;
 use crds::node::Dependency;
 use crds::{QueueType, RoutingMode, ServerQueue, TopologyOrder, TopologyPlan};
-use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -105,7 +107,16 @@ impl Broker {
         node: &str,
         change: impl Fn(&mut Credentials),
     ) -> (RabbitMq, mpsc::Receiver<Received>) {
-        RabbitMq::start(self.settings(node, change), Arc::new(Metrics::new().unwrap())).unwrap()
+        self.start_counted(node, &Arc::new(Metrics::new().unwrap()), change)
+    }
+
+    pub fn start_counted(
+        &self,
+        node: &str,
+        metrics: &Arc<Metrics>,
+        change: impl Fn(&mut Credentials),
+    ) -> (RabbitMq, mpsc::Receiver<Received>) {
+        RabbitMq::start(self.settings(node, change), Arc::clone(metrics)).unwrap()
     }
 
     pub fn settings(&self, node: &str, change: impl Fn(&mut Credentials)) -> Settings {
@@ -176,6 +187,17 @@ impl Broker {
         let (_connection, channel) = self.channel().await;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(name.into(), options, FieldTable::default()).await.is_ok()
+    }
+
+    /// Publishes bytes to all nodes, whatever they are.
+    pub async fn publish(&self, bytes: &[u8]) {
+        let (_connection, channel) = self.channel().await;
+        let (control, options) = (self.cluster.control(), BasicPublishOptions::default());
+        let published =
+            channel.basic_publish(control.into(), "".into(), options, bytes, BasicProperties::default());
+        published.await.unwrap();
+        // It was taken once the broker answers on the same channel.
+        channel.close(200, "done".into()).await.unwrap();
     }
 
     /// Host and port of the broker.

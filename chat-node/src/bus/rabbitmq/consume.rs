@@ -8,9 +8,9 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::mpsc;
 
-use super::BrokerError;
 use super::connect::step;
 use super::probe::Probes;
+use super::{BrokerError, Shared};
 use crate::bus::{Envelope, Notice, Received};
 
 /// Deliveries that are acknowledged together.
@@ -25,6 +25,7 @@ pub(super) async fn start(channel: &Channel, queue: &str) -> Result<Consumer, Br
 /// Passes on what comes until something goes wrong, and says what. Probes that carry the name of this queue are
 /// answered here.
 pub(super) async fn run(
+    shared: &Shared,
     consumer: Consumer,
     received: &mpsc::Sender<Received>,
     (queue, probes): (&str, &Mutex<Probes>),
@@ -45,7 +46,7 @@ pub(super) async fn run(
                 }
                 // The node ends when nobody receives; the connection ends with it.
                 Some(envelope) => drop(received.send(Received::Envelope(envelope)).await),
-                None => tracing::debug!("an envelope of another version was dropped"),
+                None => shared.metrics.unreadable.inc(),
             }
             last = Some(delivery.acker);
         }

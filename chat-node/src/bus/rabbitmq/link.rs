@@ -61,7 +61,7 @@ async fn work(
     let probes = Mutex::new(Probes::default());
     let watch = (queue, &probes);
     Ok(tokio::select! {
-        error = consume::run(consumer, &ends.received, watch) => error,
+        error = consume::run(shared, consumer, &ends.received, watch) => error,
         error = publish::run(&publisher, &mut ends.outgoing, shared) => error,
         error = keep_bound(shared, (listening, queue), &ends.received) => error,
         error = probe::run(shared, &ends.probes, watch) => error,
