@@ -173,10 +173,14 @@ pub enum Fault {
     ReplaceNodes,
     /// The broker is killed, and started after a while.
     KillBroker,
+    /// The broker's processes are stopped in the middle of whatever they do (SIGSTOP), and go on after a while.
+    HangBroker,
     /// The broker takes no messages for a while.
     BlockBroker,
     /// The store is killed, and started after a while.
     KillStore,
+    /// The store's processes are stopped in the middle of whatever they do (SIGSTOP), and go on after a while.
+    HangStore,
 }
 
 impl Event {

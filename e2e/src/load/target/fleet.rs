@@ -89,6 +89,8 @@ impl LocalFleet {
             }
             Fault::KillBroker => self.kill(Member::Broker(1), lasts).await,
             Fault::KillStore => self.kill(Member::Ferretdb, lasts).await,
+            Fault::HangBroker => self.hang(Member::Broker(1), lasts).await,
+            Fault::HangStore => self.hang(Member::Ferretdb, lasts).await,
             Fault::BlockBroker => {
                 self.site.block(1, true).await?;
                 tokio::time::sleep(lasts).await;
@@ -111,6 +113,12 @@ impl LocalFleet {
         self.site.kill(member).await?;
         tokio::time::sleep(lasts).await;
         self.site.start(member).await
+    }
+
+    async fn hang(&self, member: Member, lasts: Duration) -> Result<()> {
+        self.site.pause(member)?;
+        tokio::time::sleep(lasts).await;
+        self.site.resume(member)
     }
 
     /// Ends it with all its data.
