@@ -1,5 +1,6 @@
 //! `cargo e2e bench`: profiles run several times, and what came of it.
 
+mod appends;
 mod broker;
 mod chart;
 mod figure;
@@ -9,6 +10,7 @@ mod history;
 mod page;
 mod program;
 mod series;
+mod store;
 mod studies;
 mod study;
 mod two_nodes;
@@ -211,6 +213,7 @@ mod tests {
         let studies = Studies {
             floor: Some(floor::sample()),
             two_nodes: Some(two_nodes::sample()),
+            appends: Some(appends::sample()),
             history: Some(history::sample()),
             broker: Some(broker::sample()),
         };
@@ -221,9 +224,9 @@ mod tests {
         let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(
             heads,
-            ["## fan-out", "## floor", "## two-nodes", "## history", "## broker", "## By hand"]
+            ["## fan-out", "## floor", "## two-nodes", "## appends", "## history", "## broker", "## By hand"]
         );
-        for name in ["floor", "two-nodes", "history", "broker", "fan-out"] {
+        for name in ["floor", "two-nodes", "appends", "history", "broker", "fan-out"] {
             assert!(of("e2e/benchmarks").join(name).with_extension("json").is_file(), "{name}");
             assert!(of("e2e/benchmarks").join(name).with_extension("svg").is_file(), "{name}");
         }

@@ -4,19 +4,14 @@ mod conclusion;
 mod measured;
 mod table;
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use tokio::process::Command;
+use anyhow::Result;
 
-use super::study::{ALIKE, Part, Study, Subject};
-use super::{chart, program};
-use crate::load::{Processes, Role, Surroundings};
-use crate::lock::Lock;
+use super::study::{Study, Subject};
+use super::{chart, store};
 use crate::paths::Paths;
 use crate::progress::Progress;
-use crate::site::{self, Member, Site};
 
 pub use measured::Measured;
 #[cfg(test)]
@@ -27,30 +22,9 @@ pub const RUNS: u32 = 3;
 /// Both stores take some minutes; on a slow machine, more.
 const MEASURED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// Starts the store that is a server, and measures it and the one on disk, so many times.
+/// Measures both stores, so many times.
 pub async fn run(paths: &Paths, progress: &Progress, runs: u32) -> Result<Study<Measured>> {
-    if let Some(hindrance) = site::hindrance() {
-        bail!("there can be no store here: {hindrance}");
-    }
-    let _lock = Lock::take(paths)?;
-    site::prepare(paths, progress).await?;
-    let program = program::compile(paths, progress, Measured::NAME).await?;
-    let site = progress.step("start the store", Site::build_store(paths, site::PARTS)).await?;
-    let all = Part::of_all((progress, runs), &[ALIKE], async |_| part(&site, &program).await);
-    let measured = tokio::select! {
-        measured = all => measured,
-        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
-    };
-    site.end().await?;
-    Ok(Study { surroundings: Surroundings::look(&paths.tree, Vec::new()).await, parts: measured? })
-}
-
-async fn part(site: &Site, program: &Path) -> Result<Part<Measured>> {
-    let mut command = Command::new(program);
-    command.env("VIBETALK_TEST_MONGODB_URI", site.mongodb_uri());
-    let server = [Member::Database, Member::Ferretdb].map(|member| site.daemon_of(member));
-    let watched = server.map(|daemon| (Role::Store, Processes::Of(daemon)));
-    program::measure(command, watched, MEASURED_WITHIN).await
+    store::measure((paths, progress), runs, MEASURED_WITHIN).await
 }
 
 impl Subject for Measured {

@@ -13,8 +13,8 @@ const BY_HAND: [&str; 2] =
     ["nothing here is written by hand.\n\n", "only the end is written by hand, in `limits.md` there.\n\n"];
 
 const METHOD: &str = "\
-But for `floor`, `two-nodes`, `history` and `broker`, a run is `cargo e2e load PROFILE`: one process holds all connections and
-follows a fixed schedule, whether or not earlier messages were answered. Times count from when a message was **due**, not from
+But for `floor`, `two-nodes`, `appends`, `history` and `broker`, a run is `cargo e2e load PROFILE`: one process holds all connections
+and follows a fixed schedule, whether or not earlier messages were answered. Times count from when a message was **due**, not from
 when it could be sent. Every reader checks that nothing is lost, doubled, out of order or altered, and in the end all of it is
 compared with the store; a run in which anything is wrong fails and is not shown, and one in which other processes or the
 hypervisor took too much of the machine is void and repeated. There is no TLS and no compression. Numbers are the median of the

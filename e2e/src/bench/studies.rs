@@ -5,13 +5,18 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::study::{File, Shown, Study, Subject};
-use super::{broker, floor, history, two_nodes};
+use super::{appends, broker, floor, history, two_nodes};
 use crate::paths::Paths;
 use crate::progress::Progress;
 
 /// Their names among the profiles, in the order of the page.
-pub const NAMES: [&str; 4] =
-    [floor::Crowd::NAME, two_nodes::Turn::NAME, history::Measured::NAME, broker::Measured::NAME];
+pub const NAMES: [&str; 5] = [
+    floor::Crowd::NAME,
+    two_nodes::Turn::NAME,
+    appends::Appends::NAME,
+    history::Measured::NAME,
+    broker::Measured::NAME,
+];
 /// What this program itself takes part in.
 pub const OWN: &str = two_nodes::Turn::NAME;
 
@@ -22,6 +27,8 @@ pub struct Studies {
     pub floor: Option<Study<floor::Crowd>>,
     /// Messages between two chat nodes, beside store and broker.
     pub two_nodes: Option<Study<two_nodes::Turn>>,
+    /// Messages that one channel takes.
+    pub appends: Option<Study<appends::Appends>>,
     /// Pages of history out of a store of many messages.
     pub history: Option<Study<history::Measured>>,
     /// RabbitMQ under the chat nodes' bus.
@@ -45,6 +52,10 @@ impl Studies {
                 let study = two_nodes::run(paths, progress, runs.unwrap_or(two_nodes::RUNS)).await?;
                 Ok(Subject::text(self.two_nodes.insert(study)))
             }
+            appends::Appends::NAME => {
+                let study = appends::run(paths, progress, runs.unwrap_or(appends::RUNS)).await?;
+                Ok(Subject::text(self.appends.insert(study)))
+            }
             history::Measured::NAME => {
                 let study = history::run(paths, progress, runs.unwrap_or(history::RUNS)).await?;
                 Ok(Subject::text(self.history.insert(study)))
@@ -62,6 +73,7 @@ impl Studies {
         Ok(Self {
             floor: Study::published(directory)?,
             two_nodes: Study::published(directory)?,
+            appends: Study::published(directory)?,
             history: Study::published(directory)?,
             broker: Study::published(directory)?,
         })
@@ -86,6 +98,7 @@ impl Studies {
         let all = [
             shown(self.floor.as_ref()),
             shown(self.two_nodes.as_ref()),
+            shown(self.appends.as_ref()),
             shown(self.history.as_ref()),
             shown(self.broker.as_ref()),
         ];

@@ -1,6 +1,7 @@
 //! What the numbers say, in words. All of it follows from the medians in the tables.
 
-use super::measured::{Kind, Look, Measured, Pace, Pages, Row, Store};
+use super::measured::{Kind, Look, Measured, Pace, Pages, Row};
+use crate::bench::store::Store;
 use crate::bench::study::Study;
 
 type State = fn(&Row) -> &Pages;

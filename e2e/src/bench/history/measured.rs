@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::figure::Figure;
+use crate::bench::store::Store;
 use crate::bench::study::Study;
 
 /// What `chat-node/benches/history` prints.
@@ -45,16 +46,6 @@ pub struct Pages {
     pub p50_ms: f64,
     /// Nearly all of them stayed below, in ms.
     pub p99_ms: f64,
-}
-
-/// Where messages are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Store {
-    /// On disk, in the process that reads them.
-    Embedded,
-    /// On a server.
-    Mongo,
 }
 
 /// How much is said in a channel.
@@ -113,15 +104,6 @@ impl Kind {
             Look::OverSilence => "over a silence",
         };
         format!("{pace}, {look}")
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Embedded => "embedded",
-            Self::Mongo => "mongo",
-        })
     }
 }
 
