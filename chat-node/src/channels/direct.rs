@@ -35,7 +35,9 @@ impl Channels {
             self.bus.publish(&opened, Audience::Users(&users));
             Position(0)
         } else {
-            self.settled(&channel).await.map_err(|error| problem_of(&error))?
+            let reached =
+                async { self.reached(&self.open(&channel, channel.head).await?, channel.head).await };
+            reached.await.map_err(|error| problem_of(&error))?
         };
         self.introduce_direct(channel.id, &users, after);
         Ok(shown::channel(&channel, (&user.id, Permissions::TALK), after))

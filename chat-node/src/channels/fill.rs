@@ -30,7 +30,7 @@ impl Channels {
     }
 
     async fn fill(self: &Arc<Self>, room: &Arc<Room>) {
-        let mut in_vain = 0;
+        let (mut in_vain, mut answered) = (0, true);
         let mut seen_at = None;
         while let Some(missing) = room.missing_or_done() {
             if seen_at != Some(missing.after) {
@@ -44,22 +44,22 @@ impl Channels {
                 Ok(_) => in_vain += 1,
                 Err(error) => {
                     tracing::debug!(channel = %room.id, %error, "a gap could not be read");
-                    in_vain += 1;
+                    (in_vain, answered) = (in_vain + 1, false);
                 }
             }
             if in_vain >= ATTEMPTS {
-                return self.give_up(room, missing).await;
+                return self.give_up(room, answered.then_some(missing)).await;
             }
             tokio::time::sleep(GRACE * in_vain * in_vain).await;
         }
     }
 
-    /// Gives up until heads are compared again. Who does so a second time at the same position takes its writer for dead:
-    /// nothing follows that would make a reader seal it, and it would be looked for as long as the room is open.
-    async fn give_up(&self, room: &Room, missing: Missing) {
-        if room.give_up_filling()
-            && let Err(error) = self.log.seal(room.id, missing).await
-        {
+    /// Gives up until heads are compared again. Who finds the same positions open for the second time takes their writer
+    /// for dead: nothing follows that would make a reader seal them, and they would be looked for as long as the room is
+    /// open.
+    async fn give_up(&self, room: &Room, open: Option<Missing>) {
+        let Some(Missing { after, until }) = room.give_up_filling(open) else { return };
+        if let Err(error) = self.log.seal(room.id, after, until).await {
             tracing::debug!(channel = %room.id, %error, "open positions could not be sealed");
         }
     }

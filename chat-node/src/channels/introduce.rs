@@ -1,14 +1,20 @@
 //! Telling connections of channels that their users have got.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::{Channels, shown};
 use crate::ids::{AccessVersion, ChannelId, GroupId, Position, UserId};
+use crate::protocol::frame::ChannelKindView;
 use crate::protocol::message::Entry;
 use crate::store::{Channel, ChannelKind, StoreError};
 
+/// How often it is tried to find out how far a channel is.
+const ATTEMPTS: u32 = 4;
+/// After the first try; each further pause is longer by as much.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 /// Members per read, where a change concerns all of a group.
 const MEMBERS_PER_READ: u16 = 500;
 
@@ -38,27 +44,29 @@ impl Channels {
     /// that do not know it: they follow it from just before the entry, or from before what is still being stored there.
     pub(super) fn introduce_spoken_in(self: &Arc<Self>, entry: &Entry, users: [UserId; 2]) {
         let (id, before) = (entry.channel(), Position(entry.position().0.saturating_sub(1)));
-        if !users.iter().any(|user| self.hub.connections.lacks(user, id)) {
+        let lacks = |user| self.hub.connections.lacks(user, (id, ChannelKindView::Direct));
+        if !users.iter().any(lacks) || !self.introducing().insert(id) {
             return;
         }
         let channels = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = channels.introduce_before((id, before), &users).await {
-                // They find the channel by its next entry, or when they sign in again.
-                tracing::debug!(channel = %id, %error, "an introduction broke off");
-            }
+            let reached = channels.reached_soon(id, before).await;
+            channels.introduce_direct(id, &users, reached.min(before));
+            channels.introducing().remove(&id);
         });
     }
 
-    async fn introduce_before(
-        &self,
-        (id, before): (ChannelId, Position),
-        users: &[UserId; 2],
-    ) -> Result<(), StoreError> {
-        if let Some(channel) = self.store.channel(id).await? {
-            self.introduce_direct(id, users, self.settled(&channel).await?.min(before));
+    /// As [`Channels::reached`]; what is wanted, if the store does not tell for a while: better too far than not at all.
+    async fn reached_soon(self: &Arc<Self>, id: ChannelId, wanted: Position) -> Position {
+        for attempt in 1..=ATTEMPTS {
+            let reached = async { self.reached(&self.open_by_id(id).await?, wanted).await };
+            match reached.await {
+                Ok(reached) => return reached,
+                Err(error) => tracing::debug!(channel = %id, %error, "a channel cannot be introduced yet"),
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await;
         }
-        Ok(())
+        wanted
     }
 
     pub(super) fn introduce_missed_soon(self: &Arc<Self>, users: Vec<UserId>) -> JoinHandle<()> {
@@ -111,7 +119,7 @@ impl Channels {
             let unknown = known.view.readable(user, *row);
             wanted.extend(
                 unknown
-                    .filter(|channel| self.hub.connections.lacks(user, *channel))
+                    .filter(|channel| self.hub.connections.lacks(user, (*channel, ChannelKindView::Group)))
                     .map(|channel| (channel, user)),
             );
         }
@@ -134,9 +142,7 @@ impl Channels {
         if users.is_empty() {
             return Ok(());
         }
-        // Nobody here may have followed it until now, so the room may not have heard the last of it.
-        let room = self.open(channel, channel.head).await?;
-        let after = if room.last() < channel.head { self.catch_up(&room).await? } else { room.last() };
+        let after = self.reached(&self.open(channel, channel.head).await?, channel.head).await?;
         for user in users {
             let Some(standing) = self.standing(user, channel.id, channel.access).await? else { continue };
             let view = shown::channel(channel, (user, standing.permissions), after);

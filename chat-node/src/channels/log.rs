@@ -2,8 +2,9 @@
 //!
 //! Appending reserves positions in one atomic step, then stores the entries at them. Who reserves must fill: an
 //! entry that turns out to be known leaves a void. A writer that died in between leaves a hole; a reader that
-//! meets it waits a moment and seals it with a void; one at the end of the log is sealed by [`Log::seal`]. The store takes only one entry at a position, so the two
-//! may race: the loser reserves anew. Safety never depends on time, only how long a hole is waited for.
+//! meets it waits a moment and seals it with a void; one at the end of the log is sealed by [`Log::seal`]. The store
+//! takes only one entry at a position, so the two may race: the loser reserves anew. Safety never depends on time,
+//! only how long a hole is waited for.
 //!
 //! A reservation tells the channel's access version. What was checked under an older one is checked again by the
 //! [`Guard`] before it is stored; if it is refused, its position becomes a void.
@@ -17,7 +18,6 @@ use async_trait::async_trait;
 
 use super::permit::Right;
 use crate::error::Problem;
-use crate::hub::gate::Missing;
 use crate::ids::lease::{IdError, Ids};
 use crate::ids::{AccessVersion, ChannelId, MessageId, Position};
 use crate::protocol::message::{Change, ChangeEntry, Composed, Entry, Message, User};
@@ -207,13 +207,13 @@ impl Log {
         range::read(&*self.0.store, channel, after, limit.clamp(1, RANGE_LIMIT)).await
     }
 
-    /// Puts voids at the missing positions that have no entry; at most at [`RANGE_LIMIT`] of them. Their writer, if it
-    /// lives, finds that out and takes others.
+    /// Puts voids at the positions after `after` up to `until` that have no entry; at most at [`RANGE_LIMIT`] of them.
+    /// Their writer, if it lives, finds that out and takes others.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn seal(&self, channel: ChannelId, missing: Missing) -> Result<(), StoreError> {
-        range::seal_missing(&*self.0.store, channel, missing).await
+    pub async fn seal(&self, channel: ChannelId, after: Position, until: Position) -> Result<(), StoreError> {
+        range::seal_open(&*self.0.store, channel, (after, until)).await
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

@@ -28,6 +28,7 @@ pub mod slow_mode;
 pub mod typing;
 pub mod view;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crds::Posting;
@@ -37,6 +38,7 @@ use self::view::{Lookups, Views};
 use crate::bus::Bus;
 use crate::error::{ErrorCode, Problem};
 use crate::hub::Hub;
+use crate::ids::ChannelId;
 use crate::ids::lease::Ids;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -55,6 +57,8 @@ pub struct Channels {
     newcomers: listening::Newcomers,
     repaired: fold::Repaired,
     fills: Arc<tokio::sync::Semaphore>,
+    /// Direct channels that are about to be introduced.
+    introducing: Mutex<BTreeSet<ChannelId>>,
 }
 
 /// What channels stand on.
@@ -86,12 +90,17 @@ impl Channels {
             newcomers: listening::Newcomers::default(),
             repaired: fold::Repaired::default(),
             fills: Arc::new(tokio::sync::Semaphore::new(fill::AT_ONCE)),
+            introducing: Mutex::default(),
             store,
             ids,
             hub,
             bus,
             metrics,
         })
+    }
+
+    fn introducing(&self) -> MutexGuard<'_, BTreeSet<ChannelId>> {
+        self.introducing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slow_mode(&self) -> MutexGuard<'_, SlowMode> {

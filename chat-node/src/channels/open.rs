@@ -67,6 +67,16 @@ impl Channels {
         Ok(following)
     }
 
+    /// The last position that has gone through a room, after a look at the store if that is before the one wanted: nobody
+    /// here may have followed the channel until now. All up to it can be read, and what comes after it comes to who joins.
+    pub(super) async fn reached(
+        self: &Arc<Self>,
+        room: &Arc<Room>,
+        wanted: Position,
+    ) -> Result<Position, StoreError> {
+        if room.last() < wanted { self.catch_up(room).await } else { Ok(room.last()) }
+    }
+
     /// The last position up to which every one has an entry. Beyond it somebody may be about to store.
     pub(super) async fn settled(&self, channel: &Channel) -> Result<Position, StoreError> {
         let begin = settled_at_least(channel);

@@ -16,7 +16,7 @@ use super::send_queue::SendQueue;
 use crate::ids::{ChannelId, UserId};
 use crate::limits::Limits;
 use crate::protocol::codec::Encoded;
-use crate::protocol::frame::ChannelView;
+use crate::protocol::frame::{ChannelKindView, ChannelView};
 
 /// Names a connection on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,9 +157,9 @@ impl Connections {
         }
     }
 
-    /// Whether some connection of `user` has not been told of a channel, and may be.
-    pub fn lacks(&self, user: &UserId, channel: ChannelId) -> bool {
-        self.state().handles_of(user).any(|handle| handle.lacks(channel))
+    /// Whether some connection of `user` has not been told of a channel of this kind, and may be.
+    pub fn lacks(&self, user: &UserId, (channel, kind): (ChannelId, ChannelKindView)) -> bool {
+        self.state().handles_of(user).any(|handle| handle.lacks(channel, kind))
     }
 
     /// Queues a frame for every connection of `user`.
@@ -337,15 +337,15 @@ mod tests {
     fn what_is_introduced_during_the_sign_in_is_told_after_it_unless_it_is_known_then() {
         let (connections, ada, id, orders) = of_ada();
         for channel in 1..=ORDERS_MAX as u64 + 50 {
-            assert!(connections.lacks(&ada, ChannelId(channel)));
+            assert!(connections.lacks(&ada, (ChannelId(channel), ChannelKindView::Group)));
             connections.introduce(&ada, &view(channel, "group"));
-            assert!(!connections.lacks(&ada, ChannelId(channel)));
+            assert!(!connections.lacks(&ada, (ChannelId(channel), ChannelKindView::Group)));
         }
         connections.withdraw(&ada, ChannelId(ORDERS_MAX as u64 + 50));
         assert!(introduced(&orders).is_empty());
         connections.knows(id, (1..=ORDERS_MAX as u64 + 47).map(ChannelId));
         assert_eq!(introduced(&orders), [ORDERS_MAX as u64 + 48, ORDERS_MAX as u64 + 49]);
-        assert!(connections.lacks(&ada, ChannelId(ORDERS_MAX as u64 + 50)));
+        assert!(connections.lacks(&ada, (ChannelId(ORDERS_MAX as u64 + 50), ChannelKindView::Group)));
     }
 
     #[test]
@@ -353,7 +353,8 @@ mod tests {
         let (connections, ada, id, orders) = of_ada();
         connections.introduce(&ada, &view(10_000, "group"));
         connections.knows(id, (1..=FOLLOWED_MAX as u64).map(ChannelId));
-        assert!(!connections.lacks(&ada, ChannelId(10_000)));
+        assert!(!connections.lacks(&ada, (ChannelId(10_000), ChannelKindView::Group)));
+        assert!(connections.lacks(&ada, (ChannelId(10_002), ChannelKindView::Direct)));
         connections.introduce(&ada, &view(10_001, "group"));
         connections.introduce(&ada, &view(10_002, "direct"));
         assert_eq!(introduced(&orders), [10_002]);

@@ -41,6 +41,18 @@ impl Gate {
         self.release()
     }
 
+    /// Says that nothing is left up to `floor`, so that nothing is waited for there; gives what follows it of the held
+    /// entries.
+    pub fn skip_until(&mut self, floor: Position) -> Vec<Entry> {
+        if self.last.is_none_or(|last| last >= floor) {
+            return Vec::new();
+        }
+        self.last = Some(floor);
+        self.known = self.known.max(Some(floor));
+        self.held.retain(|position, _| *position > floor);
+        self.release()
+    }
+
     /// The last position that went through; `None` while closed.
     pub fn last(&self) -> Option<Position> {
         self.last
@@ -179,6 +191,20 @@ mod tests {
         assert_eq!(positions(&gate.offer(entry(5))), [5]);
         assert_eq!(positions(&gate.offer(entry(6))), [6]);
         assert_eq!(gate.missing(), None);
+    }
+
+    #[test]
+    fn what_is_gone_by_retention_is_not_waited_for() {
+        let mut gate = open_at(4);
+        assert!(positions(&gate.offer(entry(8))).is_empty());
+        gate.offer(entry(6));
+        assert_eq!(positions(&gate.skip_until(Position(7))), [8]);
+        assert_eq!((gate.last(), gate.missing()), (Some(Position(8)), None));
+        assert!(gate.skip_until(Position(3)).is_empty());
+        assert_eq!(gate.last(), Some(Position(8)));
+        let mut closed = Gate::default();
+        assert!(closed.skip_until(Position(7)).is_empty());
+        assert_eq!(closed.last(), None);
     }
 
     #[test]

@@ -46,8 +46,8 @@ struct State {
     followers: Followers,
     recent: Option<Recent>,
     filling: bool,
-    /// Where the last filling that was given up stood.
-    given_up_at: Option<Position>,
+    /// What the log was asked for in vain until the last filling was given up.
+    open: Option<Missing>,
     /// The highest access version that was heard of.
     heard: AccessVersion,
     /// Who was checked under less than this may not join.
@@ -133,7 +133,8 @@ impl Room {
         if let Some(recent) = &mut state.recent {
             recent.forget_until(head.floor);
         }
-        state.pass(&[])
+        let run = state.gate.skip_until(head.floor);
+        state.pass(&run)
     }
 
     /// Notes that who may read has changed.
@@ -242,13 +243,13 @@ impl Room {
         missing
     }
 
-    /// Ends the filling although something is missing; the next entry or comparison begins a new one. Gives whether the one
-    /// before was given up at the same position.
-    pub fn give_up_filling(&self) -> bool {
+    /// Ends the filling although something is missing; the next entry or comparison begins a new one. `open` is what the
+    /// log was asked for and does not have. Gives what it did not have the time before either.
+    pub fn give_up_filling(&self, open: Option<Missing>) -> Option<Missing> {
         let mut state = self.state();
         state.filling = false;
-        let last = state.gate.last();
-        std::mem::replace(&mut state.given_up_at, last) == last
+        let before = std::mem::replace(&mut state.open, open);
+        before.filter(|before| open.is_some_and(|open| open.after == before.after))
     }
 
     pub(super) fn leave(&self, connection: ConnectionId) {

@@ -22,7 +22,7 @@ pub(super) const DELIVERY_SECONDS: Name = (
 pub(super) const RECEIVED: Name = ("envelopes_received_total", "Envelopes that came over the bus.");
 pub(super) const UNREADABLE: Name = (
     "envelopes_unreadable_total",
-    "Envelopes of a version that this node does not know; what they told is found in the store.",
+    "Envelopes that this node cannot read, as those of another version; entries in them are found in the store.",
 );
 pub(super) const GAPS_FILLED: Name =
     ("gaps_filled_total", "Entries read from the store because they had not come over the bus.");

@@ -358,6 +358,7 @@ pub enum ChannelKindView {
     /// Two users.
     Direct,
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

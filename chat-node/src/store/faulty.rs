@@ -24,6 +24,7 @@ use crate::protocol::message::{ChangeEntry, Entry, Message, ReactionCount, User}
 pub(crate) struct Faulty {
     store: Arc<dyn Store>,
     down: AtomicBool,
+    calls: AtomicU32,
     lose_inserts: AtomicU32,
     skip_inserts: AtomicU32,
     skip_folds: AtomicU32,
@@ -42,6 +43,7 @@ impl Faulty {
         Arc::new(Self {
             store,
             down,
+            calls: AtomicU32::new(0),
             lose_inserts,
             skip_inserts,
             skip_folds,
@@ -103,7 +105,13 @@ impl Faulty {
         self.member_lists.load(Ordering::SeqCst)
     }
 
+    /// How often anything was asked for.
+    pub fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     fn up(&self) -> Result<&dyn Store, StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) { Err(lost()) } else { Ok(&*self.store) }
     }
 }

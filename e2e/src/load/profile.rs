@@ -173,13 +173,13 @@ pub enum Fault {
     ReplaceNodes,
     /// The broker is killed, and started after a while.
     KillBroker,
-    /// The broker's processes are stopped in the middle of whatever they do (SIGSTOP), and go on after a while.
+    /// The processes of the first broker are stopped in the middle of whatever they do (SIGSTOP), and go on after a while.
     HangBroker,
     /// The broker takes no messages for a while.
     BlockBroker,
     /// The store is killed, and started after a while.
     KillStore,
-    /// The store's processes are stopped in the middle of whatever they do (SIGSTOP), and go on after a while.
+    /// FerretDB is stopped in the middle of whatever it does (SIGSTOP), and goes on after a while.
     HangStore,
 }
 

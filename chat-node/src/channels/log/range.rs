@@ -6,7 +6,6 @@ use tokio::time::sleep;
 use tracing::info;
 
 use super::RANGE_LIMIT;
-use crate::hub::gate::Missing;
 use crate::ids::{ChannelId, Position};
 use crate::protocol::message::Entry;
 use crate::store::{Store, StoreError};
@@ -49,15 +48,17 @@ pub(super) async fn read(
     Err(StoreError::Unavailable("what was stored at open positions does not show yet".to_owned()))
 }
 
-/// Seals what is open up to a position that is known to be reserved, although nothing may follow it.
-pub(super) async fn seal_missing(
+/// Seals what is open up to a position that is known to be reserved, although nothing may follow it. Nothing is sealed below
+/// the floor, where entries have been removed.
+pub(super) async fn seal_open(
     store: &dyn Store,
     channel: ChannelId,
-    missing: Missing,
+    (after, until): (Position, Position),
 ) -> Result<(), StoreError> {
-    let entries = store.entries_after(channel, missing.after, RANGE_LIMIT).await?;
-    let end = missing.until.0.min(missing.after.0.saturating_add(RANGE_LIMIT.into()));
-    let open = open(missing.after, &entries, Position(end));
+    let entries = store.entries_after(channel, after, RANGE_LIMIT).await?;
+    let floor = store.channel(channel).await?.map_or(until, |channel| channel.floor);
+    let end = until.min(Position(after.0.saturating_add(RANGE_LIMIT.into())));
+    let open: Vec<_> = open(after, &entries, end).into_iter().filter(|position| *position > floor).collect();
     if open.is_empty() { Ok(()) } else { seal(store, channel, &open).await }
 }
 

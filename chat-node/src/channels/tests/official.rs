@@ -6,7 +6,7 @@ use super::world::{Node, World, code, user};
 use crate::error::ErrorCode;
 use crate::groups::{GroupSettings, Override, OverrideTarget, Permissions, Role};
 use crate::ids::{ChannelId, GroupId, Revision, UserId};
-use crate::store::{GroupStore, RoleWrite};
+use crate::store::{GroupStore, RoleWrite, UserStore};
 
 async fn start(world: &World, admins: &[&str]) {
     let settings = GroupSettings { name: "Official".to_owned(), topic: String::new() };
@@ -62,6 +62,27 @@ async fn an_admin_whose_start_broke_off_is_still_known_as_configured() {
     assert_eq!(admins(&world).await, [user("ada").id]);
     start(&world, &[]).await;
     assert_eq!(admins(&world).await, []);
+}
+
+/// How often the store is asked, and what a follower gets, when somebody comes and speaks where so many have an account.
+async fn costs_among(accounts: u32) -> (u32, Vec<String>) {
+    let world = World::new().await;
+    for number in 0..accounts {
+        world.store.put_user(&user(&format!("user-{number}"))).await.unwrap();
+    }
+    let node = world.node("one").await;
+    let before = world.store.calls();
+    let mut ada = node.connect("user-1").await;
+    node.send("user-2", ChannelId::OFFICIAL, "hello").await.unwrap();
+    let costs = world.store.calls() - before;
+    (costs, ada.messages().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn coming_and_speaking_cost_the_same_among_ten_and_ten_thousand_accounts() {
+    let (few, messages) = costs_among(10).await;
+    assert!(few > 0 && messages == ["hello"], "{few} {messages:?}");
+    assert_eq!(costs_among(10_001).await, (few, messages));
 }
 
 /// Whether a user may write in the official channel, as the node shows it and as it acts.

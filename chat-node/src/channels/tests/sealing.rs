@@ -26,14 +26,3 @@ async fn what_a_dead_writer_left_open_at_the_end_of_a_log_is_sealed() {
     assert_eq!(ada.messages().await, ["a", "b"]);
     compares.abort();
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_writer_that_is_only_slow_is_waited_for_some_seconds() {
-    let world = World::new().await;
-    let node = world.node("one").await;
-    let compares = tokio::spawn(std::sync::Arc::clone(&node.channels).keep_comparing(|_| {}));
-    world.store.reserve(OFFICIAL, Reserve { count: 1, last_message: 1 }, 0).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(world.store.entries_after(OFFICIAL, Position(0), 10).await.unwrap(), []);
-    compares.abort();
-}

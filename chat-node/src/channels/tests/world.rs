@@ -213,8 +213,9 @@ impl Client {
     /// The head of the next channel that is introduced.
     pub async fn introduced_head(&mut self) -> Position {
         loop {
-            if let Some(Order::Introduce(new)) = self.orders.recv().await {
-                return new.head;
+            match self.orders.recv().await.expect("the connection is forgotten") {
+                Order::Introduce(new) => return new.head,
+                Order::Withdraw(_) | Order::Reconnect(_) => {}
             }
         }
     }

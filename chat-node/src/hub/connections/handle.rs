@@ -63,7 +63,7 @@ impl Handle {
 
     /// Tells the connection of a channel that it does not know, now or when it has signed in.
     pub fn introduce(&mut self, channel: &ChannelView) {
-        let most = if channel.kind == ChannelKindView::Direct { KNOWN_MAX } else { FOLLOWED_MAX };
+        let most = most(channel.kind);
         let is_news = match &mut self.known {
             Known::NotYet(early) => {
                 if early.len() < KNOWN_MAX {
@@ -92,11 +92,11 @@ impl Handle {
         }
     }
 
-    /// Whether the connection has not been told of a channel, and may be.
-    pub fn lacks(&self, channel: ChannelId) -> bool {
+    /// Whether the connection has not been told of a channel of this kind, and may be.
+    pub fn lacks(&self, channel: ChannelId, kind: ChannelKindView) -> bool {
         match &self.known {
             Known::NotYet(early) => early.len() < KNOWN_MAX && !early.contains_key(&channel),
-            Known::Told(known) => known.len() < FOLLOWED_MAX && !known.contains(channel),
+            Known::Told(known) => known.len() < most(kind) && !known.contains(channel),
         }
     }
 
@@ -105,5 +105,13 @@ impl Handle {
         if self.orders.send(order).is_err() {
             self.queue.overflow();
         }
+    }
+}
+
+/// How many channels a connection may know so that it is told of one of this kind.
+fn most(kind: ChannelKindView) -> usize {
+    match kind {
+        ChannelKindView::Direct => KNOWN_MAX,
+        ChannelKindView::Official | ChannelKindView::Group => FOLLOWED_MAX,
     }
 }

@@ -63,7 +63,7 @@ fn only_one_begins_to_fill_a_gap() {
     assert!(room.receive(entry(3)).begin_fill);
     assert!(!room.receive(entry(4)).begin_fill);
     assert!(room.missing_or_done().is_some());
-    room.give_up_filling();
+    room.give_up_filling(None);
     assert!(room.compare(head(4)).begin_fill);
     room.receive(entry(1));
     room.receive(entry(2));
@@ -150,4 +150,33 @@ async fn a_room_closes_only_when_it_is_empty() {
     room.leave(ConnectionId(1));
     assert!(room.close_if_empty());
     assert_eq!(room.join(&bob, Position(0), NONE), Join::Closed);
+}
+
+#[test]
+fn only_what_the_log_did_not_have_twice_is_taken_for_open() {
+    let room = room();
+    room.open(Position(4), NONE);
+    let missing = |head: Head| {
+        room.compare(head);
+        room.missing().unwrap()
+    };
+    let first = missing(head(6));
+    assert_eq!(room.give_up_filling(Some(first)), None);
+    let second = missing(head(9));
+    assert_eq!(room.give_up_filling(Some(second)), Some(first), "what is newer may still come");
+    assert_eq!(room.give_up_filling(None), None, "the log did not answer");
+    assert_eq!(room.give_up_filling(Some(second)), None);
+    room.receive(entry(5));
+    assert_eq!(room.give_up_filling(room.missing()), None, "something has come");
+    assert_eq!(room.give_up_filling(room.missing()), room.missing());
+}
+
+#[test]
+fn a_room_goes_on_behind_what_is_gone_by_retention() {
+    let room = room();
+    room.open(Position(4), NONE);
+    room.receive(entry(8));
+    assert!(room.missing().is_some());
+    let passed = room.compare(Head { floor: Position(7), ..head(8) });
+    assert_eq!((passed.entries, room.last(), room.missing()), (1, Position(8), None));
 }

@@ -252,7 +252,7 @@ pub async fn history_finds_what_lies_beyond_hundreds_of_buckets_without_messages
     };
     let pins: Vec<_> = (1..=600).map(&mut pin).collect();
     node.reserve(OFFICIAL, wanted(600), T0 + HOUR_MS).await.unwrap();
-    for part in pins.chunks(300) {
+    for part in pins.chunks(50) {
         node.insert(part).await.unwrap();
     }
     let last = put(&*node, &mut flakes, T0 + 601 * HOUR_MS, "last").await;
