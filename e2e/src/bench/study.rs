@@ -81,7 +81,7 @@ impl<M: Subject> Part<M> {
         let mut parts = Vec::new();
         for number in 1..=runs {
             for &size in sizes {
-                let part = M::SIZE_OF.map(|of| format!(": {size} {of}")).unwrap_or_default();
+                let part = M::SIZE_OF.map(|of| format!(", {of}: {size}")).unwrap_or_default();
                 progress.say(format_args!("{}, run {number} of {runs}{part}", M::NAME));
                 parts.push(Self::undisturbed(progress, async || measure(size).await).await?);
             }
